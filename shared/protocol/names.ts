@@ -1,0 +1,27 @@
+/** The words and patterns that cross service borders. */
+import { z } from 'zod';
+
+/** apt's suite/codename within a queue: a distribution release such as `bookworm`. */
+export const productName = z
+  .string()
+  .regex(/^[a-z][a-z0-9.+-]{0,63}$/, 'a product is named like a release: lower-case letters, digits, . + -');
+/** A stage of trust, an apt repository of its own: `devel`, `testing`, `stable`. */
+export const queueName = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,31}$/, 'a queue is named with lower-case letters, digits and -');
+/** An account's login. */
+export const loginName = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,31}$/, 'a login starts with a letter and holds lower-case letters, digits and -');
+/** A Debian architecture as in dpkg-architecture(1): `amd64`, `i386`, or `all` for a build of arch:all. */
+export const architectureName = z.string().regex(/^[a-z0-9-]{2,32}$/, 'an architecture such as amd64');
+/** Policy 5.6.1. */
+export const sourceName = z.string().regex(/^[a-z0-9][a-z0-9+.-]{1,127}$/, 'a source package name (Policy 5.6.1)');
+
+export const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/);
+/** A bare file name; the same rule as `isSafeFileName`. */
+export const fileName = z.string().max(200).regex(/^[a-zA-Z0-9][a-zA-Z0-9_.~+-]*$/);
+
+/** A file that is passed on, with what its receiver checks. */
+export const fileEntry = z.strictObject({ name: fileName, size: z.number().int().nonnegative(), sha256: sha256Hex });
+export type FileEntry = z.infer<typeof fileEntry>;

@@ -1,0 +1,73 @@
+/**
+ * What one service's tables promise the others. Garage owns schema `garage`, the repository owns
+ * schema `repository`; each migrates its own. Across the border only this is used:
+ *
+ * - `repository.orders`: garage inserts rows (`NewOrder`), the repository alone changes their status.
+ * - `repository.sets`: written by the repository, read by garage (`SetRow`): what became of a set.
+ * - `repository.published`: a view, read by garage (`PublishedRow`): what each queue holds now.
+ * - `repository.generations`: written by the repository, read by garage for pages.
+ * - `garage.promotion_rights`: a view (login, admin, product, source), read by the repository: a row
+ *   with admin true has null product and source and may promote anything.
+ *
+ * NOTIFY on the channels below only says "look now" (design.md, level-triggered).
+ */
+
+/** Somebody has work for garage: new files, a finished set or order. */
+export const GARAGE_CHANNEL = 'garage_wake';
+/** Somebody has work for the repository: a set handed over, an order written. */
+export const REPOSITORY_CHANNEL = 'repository_wake';
+
+export type OrderStatus = 'requested' | 'blocked' | 'accepted' | 'done' | 'refused';
+
+/** A promotion order as garage writes it. */
+export interface NewOrder {
+  kind: 'promote';
+  product: string;
+  source: string;
+  /** null: whatever version the `from` queue holds when it is carried out. */
+  source_version: string | null;
+  from_queue: string;
+  to_queue: string;
+  /** Login, or null for an admin on the garage host's command line. */
+  requested_by: string | null;
+}
+
+export interface OrderRow extends NewOrder {
+  id: string;
+  status: OrderStatus;
+  reason_code: string | null;
+  reason: string | null;
+  requested_at: Date;
+  finished_at: Date | null;
+  generation_id: string | null;
+}
+
+export type SetStatus = 'incoming' | 'installed' | 'quarantined';
+
+export interface SetRow {
+  /** The attempt's id. */
+  id: string;
+  queue: string;
+  product: string;
+  source: string;
+  source_version: string;
+  architecture: string;
+  status: SetStatus;
+  reason_code: string | null;
+  reason: string | null;
+  generation_id: string | null;
+  created_at: Date;
+  finished_at: Date | null;
+}
+
+export interface PublishedRow {
+  queue: string;
+  product: string;
+  component: string;
+  source: string;
+  source_version: string;
+  /** Binary package names with architecture, `hello_amd64`, sorted. */
+  binaries: string[];
+  architectures: string[];
+  since: Date;
+}
