@@ -1,0 +1,74 @@
+/** The part of the configuration that several services read: what is built, for what, into which queues. */
+import { z } from 'zod';
+import { architectureName, productName, queueName } from '../protocol/names.ts';
+import { aptSource } from '../protocol/job.ts';
+import { machineArchitecture, machineCodename, machineSources } from './machine.ts';
+
+export const productSchema = z.strictObject({
+  /** Default: the machine's own. The first one builds `Architecture: all`. */
+  architectures: z.array(architectureName).min(1).optional(),
+  components: z.array(z.string().regex(/^[a-z][a-z0-9-]*$/)).min(1).default(['main']),
+  /** The distribution's archives; default: derived from the machine's own apt sources. */
+  sources: z.array(aptSource).min(1).optional(),
+  /** Words for DEB_BUILD_OPTIONS, such as nocheck or parallel=4. */
+  buildOptions: z.array(z.string().regex(/^[a-z0-9=.-]+$/)).default([]),
+  buildProfiles: z.array(z.string().regex(/^[a-z0-9.-]+$/)).default([]),
+  /** A base older than this is made anew at the next build. */
+  baseMaxAgeHours: z.number().positive().default(7 * 24),
+});
+
+export const queueSchema = z.strictObject({
+  /** Staging queues: apt installs from them only when asked, and upgrades what came from them. */
+  notAutomatic: z.boolean().default(false),
+});
+
+export const commonShape = {
+  /** The archive's Origin and Label, and who mails come from. */
+  name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$/).default('Autobuilder'),
+  products: z.record(productName, productSchema).optional(),
+  queues: z.record(queueName, queueSchema).optional(),
+};
+const commonSchema = z.strictObject(commonShape);
+
+export interface Product {
+  name: string;
+  architectures: [string, ...string[]];
+  components: string[];
+  sources: z.infer<typeof aptSource>[];
+  buildOptions: string[];
+  buildProfiles: string[];
+  baseMaxAgeHours: number;
+}
+
+export interface Queue {
+  name: string;
+  notAutomatic: boolean;
+}
+
+export interface CommonConfig {
+  name: string;
+  products: Product[];
+  /** In order of trust: uploads enter at the first, promotion goes to a later one. */
+  queues: [Queue, ...Queue[]];
+}
+
+const DEFAULT_QUEUES: [Queue, ...Queue[]] = [
+  { name: 'devel', notAutomatic: true },
+  { name: 'testing', notAutomatic: true },
+  { name: 'stable', notAutomatic: false },
+];
+
+/** Fills in what the machine tells: its release as the only product, its architecture, its archives. */
+export async function completeCommon(parsed: z.infer<typeof commonSchema>): Promise<CommonConfig> {
+  const named = Object.entries(parsed.products ?? { [await machineCodename()]: productSchema.parse({}) });
+  const products = await Promise.all(
+    named.map(async ([name, product]) => ({
+      ...product,
+      name,
+      architectures: (product.architectures ?? [await machineArchitecture()]) as [string, ...string[]],
+      sources: product.sources ?? (await machineSources(name)),
+    })),
+  );
+  const queues = Object.entries(parsed.queues ?? {}).map(([name, queue]) => ({ name, ...queue }));
+  return { name: parsed.name, products, queues: queues.length > 0 ? (queues as [Queue]) : DEFAULT_QUEUES };
+}
