@@ -3,6 +3,7 @@ import { AppError } from '../errors/app-error.ts';
 import { architectureName, sourceName } from '../protocol/names.ts';
 import { parseParagraph, type Paragraph } from './deb822.ts';
 import { parseFileLists, type ListedFile } from './file-list.ts';
+import { dscFileName } from './dsc.ts';
 import { parseVersion, withoutEpoch } from './version.ts';
 
 export interface ChangesFile extends ListedFile {
@@ -81,7 +82,10 @@ function findDsc(files: ChangesFile[], isSourceful: boolean, expected: string): 
     throw new AppError('changes-invalid', `Lists '${dsc.name}' but Architecture does not name source`);
   }
   if (dsc === undefined || dscs.length > 1) {
-    throw new AppError('changes-invalid', `Architecture names source, so one .dsc must be listed, not ${dscs.length}`);
+    throw new AppError(
+      'changes-invalid',
+      `Architecture names source, so one .dsc must be listed, not ${dscs.length}`,
+    );
   }
   if (dsc.name !== expected) {
     throw new AppError('file-name-conflict', `The .dsc is named '${dsc.name}', expected '${expected}'`);
@@ -92,7 +96,9 @@ function findDsc(files: ChangesFile[], isSourceful: boolean, expected: string): 
 /** Text of a multi-line field as its author wrote it. */
 function unfold(value: string): string {
   const lines = value.split('\n').map((line) => (line.trim() === '.' ? '' : line.replace(/^[ \t]/, '')));
-  return lines.join('\n').replace(/^\n+|\n+$/g, '');
+  const first = lines.findIndex((line) => line !== '');
+  const last = lines.findLastIndex((line) => line !== '');
+  return first === -1 ? '' : lines.slice(first, last + 1).join('\n');
 }
 
 function firstWord(text: string | undefined): string | undefined {
@@ -110,7 +116,10 @@ export function parseChanges(text: string): Changes {
   const paragraph = parseParagraph(text);
   const format = paragraph.require('Format');
   if (format !== '1.8') {
-    throw new AppError('changes-format-unsupported', `.changes format '${format.slice(0, 40)}' is not supported, 1.8 is`);
+    throw new AppError(
+      'changes-format-unsupported',
+      `.changes format '${format.slice(0, 40)}' is not supported, 1.8 is`,
+    );
   }
   const version = paragraph.require('Version');
   parseVersion(version);
@@ -138,7 +147,7 @@ export function parseChanges(text: string): Changes {
     closes: paragraph.words('Closes'),
     binaries: paragraph.words('Binary'),
     files,
-    dsc: findDsc(files, architectures.includes('source'), `${source}_${withoutEpoch(sourceVersion)}.dsc`),
+    dsc: findDsc(files, architectures.includes('source'), dscFileName(source, sourceVersion)),
     paragraph,
   };
 }

@@ -76,7 +76,9 @@ function lineOf(lines: Map<string, Line>, name: string, size: number, sumName: S
   const field = FIELDS[sumName];
   const line = lines.get(name);
   if (line === undefined) {
-    throw new AppError('checksums-incomplete', `Field ${field} does not list '${name}'`, { detail: { field, name } });
+    throw new AppError('checksums-incomplete', `Field ${field} does not list '${name}'`, {
+      detail: { field, name },
+    });
   }
   if (line.size !== size) {
     throw new AppError('checksums-conflict', `Fields Files and ${field} give different sizes for '${name}'`);
@@ -90,13 +92,18 @@ function lineOf(lines: Map<string, Line>, name: string, size: number, sumName: S
  * Throws `checksums-incomplete` (a field, or a file in one of them, is missing), `checksums-conflict`
  * (sizes differ), `file-name-invalid`, `file-listed-twice` and `file-list-invalid`.
  */
-export function parseFileLists(paragraph: Paragraph, extraColumns: number): (ListedFile & { extra: string[] })[] {
+export function parseFileLists(
+  paragraph: Paragraph,
+  extraColumns: number,
+): (ListedFile & { extra: string[] })[] {
   const md5 = parseField(paragraph, 'md5', 3 + extraColumns);
   const sha1 = parseField(paragraph, 'sha1', 3);
   const sha256 = parseField(paragraph, 'sha256', 3);
   for (const name of [...sha1.keys(), ...sha256.keys()]) {
     if (md5.has(name)) continue;
-    throw new AppError('checksums-incomplete', `Field Files does not list '${name}'`, { detail: { field: 'Files', name } });
+    throw new AppError('checksums-incomplete', `Field Files does not list '${name}'`, {
+      detail: { field: 'Files', name },
+    });
   }
   return Array.from(md5.values(), ({ name, size, sum, extra }) => ({
     name,

@@ -4,8 +4,6 @@ import { AppError } from '../errors/app-error.ts';
 const FIELD_NAME = /^[!"$-,.-9;-~][!-9;-~]*$/;
 /** C0 controls but tab and newline, and DEL. CR matters most: apt takes it for a line's end, dpkg for a blank. */
 const CONTROL_CHARACTER = /[^\P{Cc}\t\n\u0080-\u009f]/u;
-const OUTER_BLANKS = /^[ \t]+|[ \t]+$/g;
-const TRAILING_BLANKS = /[ \t]+$/;
 
 /** True for a field name by deb822(5). */
 export function isFieldName(name: string): boolean {
@@ -17,9 +15,22 @@ export function indexOfControlCharacter(text: string): number {
   return text.search(CONTROL_CHARACTER);
 }
 
+function isBlank(character: string | undefined): boolean {
+  return character === ' ' || character === '\t';
+}
+
+/** Strips spaces and tabs at the end; a loop, because `/[ \t]+$/` takes quadratic time on hostile text. */
+function trimBlanksEnd(text: string): string {
+  let end = text.length;
+  while (isBlank(text[end - 1])) end -= 1;
+  return text.slice(0, end);
+}
+
 /** Strips spaces and tabs only, as deb822 does (`String.trim` also takes no-break spaces). */
 export function trimBlanks(text: string): string {
-  return text.replace(OUTER_BLANKS, '');
+  let start = 0;
+  while (isBlank(text[start])) start += 1;
+  return trimBlanksEnd(text.slice(start));
 }
 
 /**
@@ -32,7 +43,7 @@ function normaliseValue(name: string, value: string): string {
     throw new AppError('deb822-invalid', `Field ${name} holds a control character`);
   }
   const [first = '', ...rest] = value.split('\n');
-  const lines = rest.map((line) => line.replace(TRAILING_BLANKS, ''));
+  const lines = rest.map(trimBlanksEnd);
   const bad = lines.find((line) => !/^[ \t]+[^ \t]/.test(line));
   if (bad !== undefined) {
     throw new AppError('deb822-invalid', `Field ${name} has a line that does not continue it: '${bad}'`, {
@@ -105,7 +116,7 @@ export class Paragraph {
 
   /** The value's comma-separated parts on one line each. None for a missing field. */
   list(name: string): string[] {
-    const parts = (this.get(name) ?? '').split(',').map((part) => trimBlanks(part.replace(/\s*\n\s*/g, ' ')));
+    const parts = this.lines(name).join(' ').split(',').map(trimBlanks);
     return parts.filter((part) => part !== '');
   }
 

@@ -85,8 +85,8 @@ function compareNonDigits(a: string, b: string): number {
 
 /** Compares one part (upstream or revision): non-digits and digits by turns, as dpkg does. */
 function comparePart(a: string, b: string): number {
-  const left = a.match(/[^0-9]+|[0-9]+/g) ?? [];
-  const right = b.match(/[^0-9]+|[0-9]+/g) ?? [];
+  const left: string[] = a.match(/[^0-9]+|[0-9]+/g) ?? [];
+  const right: string[] = b.match(/[^0-9]+|[0-9]+/g) ?? [];
   // Each list is made to start with a non-digit run, so that both are in step.
   if (/^[0-9]/.test(a)) left.unshift('');
   if (/^[0-9]/.test(b)) right.unshift('');
