@@ -7,14 +7,20 @@ import { machineArchitecture, machineCodename, machineSources } from './machine.
 export const productSchema = z.strictObject({
   /** Default: the machine's own. The first one builds `Architecture: all`. */
   architectures: z.array(architectureName).min(1).optional(),
-  components: z.array(z.string().regex(/^[a-z][a-z0-9-]*$/)).min(1).default(['main']),
+  components: z
+    .array(z.string().regex(/^[a-z][a-z0-9-]*$/))
+    .min(1)
+    .default(['main']),
   /** The distribution's archives; default: derived from the machine's own apt sources. */
   sources: z.array(aptSource).min(1).optional(),
   /** Words for DEB_BUILD_OPTIONS, such as nocheck or parallel=4. */
   buildOptions: z.array(z.string().regex(/^[a-z0-9=.-]+$/)).default([]),
   buildProfiles: z.array(z.string().regex(/^[a-z0-9.-]+$/)).default([]),
   /** A base older than this is made anew at the next build. */
-  baseMaxAgeHours: z.number().positive().default(7 * 24),
+  baseMaxAgeHours: z
+    .number()
+    .positive()
+    .default(7 * 24),
 });
 
 export const queueSchema = z.strictObject({
@@ -24,7 +30,10 @@ export const queueSchema = z.strictObject({
 
 export const commonShape = {
   /** The archive's Origin and Label, and who mails come from. */
-  name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$/).default('Autobuilder'),
+  name: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$/)
+    .default('Autobuilder'),
   products: z.record(productName, productSchema).optional(),
   queues: z.record(queueName, queueSchema).optional(),
 };

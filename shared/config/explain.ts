@@ -76,7 +76,12 @@ function editDistance(a: string, b: string): number {
 }
 
 function article(expected: string): string {
-  const names: Record<string, string> = { object: 'a section', record: 'a section', int: 'a whole number', array: 'a list' };
+  const names: Record<string, string> = {
+    object: 'a section',
+    record: 'a section',
+    int: 'a whole number',
+    array: 'a list',
+  };
   return names[expected] ?? `a ${expected}`;
 }
 

@@ -62,11 +62,16 @@ export async function loadConfig<S extends Partial<Record<SectionName, z.ZodType
   if (!parsed.success) {
     const problems = parsed.error.issues.flatMap((issue) => explainIssue(issue, schema));
     throw invalid(
-      problems.map(({ at, text: problem }) => `${file ?? '(defaults)'}:${String(lineOf(document, lines, at))}: ${problem}`),
+      problems.map(
+        ({ at, text: problem }) =>
+          `${file ?? '(defaults)'}:${String(lineOf(document, lines, at))}: ${problem}`,
+      ),
     );
   }
   const { name, products, queues, ...rest } = parsed.data as z.infer<z.ZodObject<typeof commonShape>>;
-  const own = Object.fromEntries(Object.keys(sections).map((key) => [key, (rest as Record<string, unknown>)[key]]));
+  const own = Object.fromEntries(
+    Object.keys(sections).map((key) => [key, (rest as Record<string, unknown>)[key]]),
+  );
   return {
     home,
     common: await completeCommon({ name, products, queues }),

@@ -13,9 +13,13 @@ export async function machineCodename(osRelease = '/etc/os-release'): Promise<st
   const text = await readFile(osRelease, 'utf8').catch(() => '');
   const codename = /^VERSION_CODENAME="?([a-z]+)"?$/m.exec(text)?.[1];
   if (codename) return codename;
-  throw new AppError('machine-not-debian', 'This machine does not name its Debian release in /etc/os-release', {
-    hint: 'Name the product in the configuration: products: { bookworm: { ... } }',
-  });
+  throw new AppError(
+    'machine-not-debian',
+    'This machine does not name its Debian release in /etc/os-release',
+    {
+      hint: 'Name the product in the configuration: products: { bookworm: { ... } }',
+    },
+  );
 }
 
 /** dpkg's architecture of this machine. */
@@ -71,7 +75,9 @@ function deb822Sources(text: string): AptSource[] {
 function fieldsOf(stanza: string): Record<string, string> {
   const lines = stanza.split('\n').filter((line) => !line.startsWith('#'));
   const pairs = [...lines.join('\n').matchAll(/^([A-Za-z-]+):[ \t]*(.*(?:\n[ \t].*)*)/gm)];
-  return Object.fromEntries(pairs.map(([, name, value]) => [(name ?? '').toLowerCase(), (value ?? '').trim()]));
+  return Object.fromEntries(
+    pairs.map(([, name, value]) => [(name ?? '').toLowerCase(), (value ?? '').trim()]),
+  );
 }
 
 function oneLineSources(text: string): AptSource[] {

@@ -61,7 +61,10 @@ export function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
  * Runs a program to its end and returns what happened; throws only when it cannot be started
  * (`process-not-found`, `process-not-started`).
  */
-export async function run(argv: readonly [string, ...string[]], options: RunOptions = {}): Promise<RunResult> {
+export async function run(
+  argv: readonly [string, ...string[]],
+  options: RunOptions = {},
+): Promise<RunResult> {
   const [command, ...args] = argv;
   const child = spawn(command, args, {
     cwd: options.cwd,
@@ -102,8 +105,8 @@ export async function run(argv: readonly [string, ...string[]], options: RunOpti
   try {
     const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
       child.once('error', (error: NodeJS.ErrnoException) => {
-        const code = error.code === 'ENOENT' ? 'process-not-found' : 'process-not-started';
-        reject(new AppError(code, `${command} could not be started: ${error.message}`, { cause: error }));
+        const kind = error.code === 'ENOENT' ? 'process-not-found' : 'process-not-started';
+        reject(new AppError(kind, `${command} could not be started: ${error.message}`, { cause: error }));
       });
       child.once('close', (exitCode, exitSignal) => resolve([exitCode, exitSignal]));
     });

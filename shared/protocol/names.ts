@@ -16,12 +16,21 @@ export const loginName = z
 /** A Debian architecture as in dpkg-architecture(1): `amd64`, `i386`, or `all` for a build of arch:all. */
 export const architectureName = z.string().regex(/^[a-z0-9-]{2,32}$/, 'an architecture such as amd64');
 /** Policy 5.6.1. */
-export const sourceName = z.string().regex(/^[a-z0-9][a-z0-9+.-]{1,127}$/, 'a source package name (Policy 5.6.1)');
+export const sourceName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9+.-]{1,127}$/, 'a source package name (Policy 5.6.1)');
 
 export const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/);
 /** A bare file name; the same rule as `isSafeFileName`. */
-export const fileName = z.string().max(200).regex(/^[a-zA-Z0-9][a-zA-Z0-9_.~+-]*$/);
+export const fileName = z
+  .string()
+  .max(200)
+  .regex(/^[a-zA-Z0-9][a-zA-Z0-9_.~+-]*$/);
 
 /** A file that is passed on, with what its receiver checks. */
-export const fileEntry = z.strictObject({ name: fileName, size: z.number().int().nonnegative(), sha256: sha256Hex });
+export const fileEntry = z.strictObject({
+  name: fileName,
+  size: z.number().int().nonnegative(),
+  sha256: sha256Hex,
+});
 export type FileEntry = z.infer<typeof fileEntry>;

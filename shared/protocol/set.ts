@@ -5,7 +5,15 @@
  * everything again and removes the folder once the set is published or moved to quarantine.
  */
 import { z } from 'zod';
-import { architectureName, fileEntry, fileName, loginName, productName, queueName, sourceName } from './names.ts';
+import {
+  architectureName,
+  fileEntry,
+  fileName,
+  loginName,
+  productName,
+  queueName,
+  sourceName,
+} from './names.ts';
 
 export const MANIFEST = 'manifest.json';
 

@@ -43,6 +43,6 @@ export async function ensureKeyPair(file: string, comment: string): Promise<KeyP
 /** A maker was killed between the two files, or is between them now: the public half follows from the private. */
 async function restorePublicKey(file: string, publicFile: string): Promise<void> {
   const { stdout } = await runChecked(['ssh-keygen', '-y', '-f', file]);
-  
+
   await writeFileDurably(publicFile, stdout);
 }

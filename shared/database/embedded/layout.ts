@@ -29,7 +29,8 @@ export interface Layout {
 export async function databaseLayout(databaseHome: string): Promise<Layout> {
   const packaged = await packagedBin();
   await mkdir(databaseHome, { recursive: true });
-  if (process.getuid?.() !== 0) return { data: path.join(databaseHome, 'data'), bin: packaged, owner: undefined };
+  if (process.getuid?.() !== 0)
+    return { data: path.join(databaseHome, 'data'), bin: packaged, owner: undefined };
   const owner = await databaseUser();
   const bin = (await reachableByOthers(packaged)) ? packaged : await copiedBin(packaged);
   if (await reachableByOthers(databaseHome)) return { data: path.join(databaseHome, 'data'), bin, owner };
@@ -59,9 +60,13 @@ async function databaseUser(): Promise<{ uid: number; gid: number }> {
     .map((line) => line.split(':'))
     .find(([name]) => name === DATABASE_USER);
   if (fields) return { uid: Number(fields[2]), gid: Number(fields[3]) };
-  throw new AppError('database-user-missing', `User '${DATABASE_USER}' is missing; PostgreSQL does not run as root`, {
-    hint: 'Run deploy/bootstrap, which makes it, or give DATABASE_URL.',
-  });
+  throw new AppError(
+    'database-user-missing',
+    `User '${DATABASE_USER}' is missing; PostgreSQL does not run as root`,
+    {
+      hint: 'Run deploy/bootstrap, which makes it, or give DATABASE_URL.',
+    },
+  );
 }
 
 /** True when every folder on the way lets others pass. */

@@ -74,18 +74,22 @@ async function start(
   let { port } = connection;
   if (!(await isFree(port))) {
     port = await freePort();
-    await writeFileDurably(connectionFile(databaseHome), JSON.stringify({ ...connection, port }), { mode: 0o600 });
+    await writeFileDurably(connectionFile(databaseHome), JSON.stringify({ ...connection, port }), {
+      mode: 0o600,
+    });
   }
   const options = `-p ${String(port)} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200`;
   const log = path.join(layout.data, 'server.log');
-  await pgCtl(layout, ['start', '-w', '-t', '60', '-l', log, '-o', options], {}).catch(async (error: unknown) => {
-    if (await isRunning(layout)) return; // another service started it at the same moment
-    const tail = await readFile(log, 'utf8').catch(() => '');
-    throw new AppError('embedded-database-not-started', 'The embedded PostgreSQL did not start', {
-      hint: `Its log is ${log}; the last lines: ${tail.split('\n').slice(-4).join(' | ')}`,
-      cause: error,
-    });
-  });
+  await pgCtl(layout, ['start', '-w', '-t', '60', '-l', log, '-o', options], {}).catch(
+    async (error: unknown) => {
+      if (await isRunning(layout)) return; // another service started it at the same moment
+      const tail = await readFile(log, 'utf8').catch(() => '');
+      throw new AppError('embedded-database-not-started', 'The embedded PostgreSQL did not start', {
+        hint: `Its log is ${log}; the last lines: ${tail.split('\n').slice(-4).join(' | ')}`,
+        cause: error,
+      });
+    },
+  );
 }
 
 async function isRunning(layout: Layout): Promise<boolean> {
@@ -94,7 +98,10 @@ async function isRunning(layout: Layout): Promise<boolean> {
 }
 
 async function pgCtl(layout: Layout, args: string[], options: RunOptions): Promise<void> {
-  await runChecked([path.join(layout.bin, 'pg_ctl'), '-D', layout.data, ...args], { ...asOwner(layout), ...options });
+  await runChecked([path.join(layout.bin, 'pg_ctl'), '-D', layout.data, ...args], {
+    ...asOwner(layout),
+    ...options,
+  });
 }
 
 function asOwner(layout: Layout): RunOptions {
@@ -113,10 +120,12 @@ async function createDatabase(adminUrl: string, name: string): Promise<void> {
   try {
     const { rowCount } = await client.query('select 1 from pg_database where datname = $1', [name]);
     if (rowCount === 0) {
-      await client.query(`create database ${client.escapeIdentifier(name)}`).catch((error: { code?: string }) => {
-        // Two services asked at once: "already exists" or the unique index behind it.
-        if (error.code !== '42P04' && error.code !== '23505') throw error;
-      });
+      await client
+        .query(`create database ${client.escapeIdentifier(name)}`)
+        .catch((error: { code?: string }) => {
+          // Two services asked at once: "already exists" or the unique index behind it.
+          if (error.code !== '42P04' && error.code !== '23505') throw error;
+        });
     }
   } finally {
     await client.end();

@@ -1,0 +1,62 @@
+import { z } from 'zod';
+import { listenAddress, secretFile } from '../../shared/config/fields.ts';
+
+/** Section `garage`. Every default works on one machine with everything embedded. */
+export const garageSection = z.strictObject({
+  /** Where web and API listen. */
+  listen: listenAddress.prefault('127.0.0.1:8080'),
+  /** How people reach the web; links in mails start with it. */
+  url: z.url().prefault('http://127.0.0.1:8080'),
+  /** Where builders and apt clients reach live, and what "how to install" shows. */
+  repositoryUrl: z.url().prefault('http://127.0.0.1:8081'),
+  /** Shown in "how to upload". */
+  upload: z
+    .strictObject({
+      host: z.string().default('127.0.0.1'),
+      port: z.number().int().min(1).max(65535).default(2222),
+    })
+    .prefault({}),
+  /** Where the accounts snapshot for drop is written; default `$AUTOBUILDER_HOME/drop/accounts.json`. */
+  accountsSnapshot: z.string().optional(),
+  /** buildme's own schedule, beside being woken (cron, five or six fields). */
+  schedule: z.string().prefault('* * * * *'),
+  /** A listed file that is missing is waited for this long after the last one arrived, then rejected. */
+  missingFileGraceS: z.number().nonnegative().default(30),
+  /** A .dsc without .changes is taken when nothing has arrived for this long. */
+  loneDscGraceS: z.number().nonnegative().default(60),
+  build: z
+    .strictObject({
+      driver: z.enum(['auto', 'overlay', 'sbuild']).default('auto'),
+      timeoutS: z
+        .number()
+        .int()
+        .positive()
+        .default(4 * 3600),
+      maxLogBytes: z
+        .number()
+        .int()
+        .positive()
+        .default(256 * 1024 * 1024),
+      /** How long a host may be silent before its attempt is given back. */
+      leaseS: z.number().int().positive().default(120),
+      /** Machine faults after which a build is no longer retried by itself. */
+      maxGivenBack: z.number().int().nonnegative().default(3),
+    })
+    .prefault({}),
+  mail: z
+    .strictObject({
+      from: z.email().default('autobuilder@localhost.localdomain'),
+      /** Without it, mail goes into `$AUTOBUILDER_HOME/mail` as .eml files. */
+      smtp: z
+        .strictObject({
+          host: z.string(),
+          port: z.number().int().min(1).max(65535).default(25),
+          secure: z.boolean().default(false),
+          user: z.string().optional(),
+          passwordFile: secretFile.optional(),
+        })
+        .optional(),
+    })
+    .prefault({}),
+});
+export type GarageConfig = z.infer<typeof garageSection>;
