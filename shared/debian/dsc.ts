@@ -68,7 +68,8 @@ function parseFormat(paragraph: Paragraph): SourceFormat {
 
 function parsePackageListLine(line: string): PackageListEntry {
   const [name = '', type = '', section = '', priority = '', ...rest] = line.split(/[ \t]+/);
-  if (priority === '' || !sourceName.safeParse(name).success) throw invalid('Package-List', line);
+  const isComplete = [type, section, priority].every((word) => /^[^=]+$/.test(word));
+  if (!isComplete || !sourceName.safeParse(name).success) throw invalid('Package-List', line);
   const attributes: Record<string, string> = Object.create(null) as Record<string, string>;
   for (const word of rest) {
     const equals = word.indexOf('=');

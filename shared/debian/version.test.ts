@@ -1,3 +1,4 @@
+// oxlint-disable-next-line no-restricted-imports -- purity binds the modules; their tests ask the real dpkg
 import { spawnSync } from 'node:child_process';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -18,6 +19,10 @@ const version = fc
     return `${epoch}${first}${rest}${middle}${revision === null ? '' : `-${revision}0`}`;
   });
 
+function append(end: string): (text: string) => string {
+  return (text) => text + end;
+}
+
 /** What dpkg says of each pair, in one go: a process for each pair would take minutes. */
 function askDpkg(pairs: [string, string][]): number[] {
   const script =
@@ -31,11 +36,13 @@ function askDpkg(pairs: [string, string][]): number[] {
 
 describe('compareVersions', () => {
   it('agrees with dpkg --compare-versions', () => {
+    const changes = [
+      (text: string) => `0:${text.replace(/^[0-9]+:/, '')}`,
+      ...['~', '+', '.0', '0'].map(append),
+    ];
     const near = fc
-      .tuple(version, version, fc.integer({ min: 0, max: 9 }))
-      .map(([a, b, change]): [string, string] => {
-        return change < 4 ? [a, `${a}${['~', '+', '.0', 'a'][change] ?? ''}`] : [a, b];
-      });
+      .tuple(version, version, fc.constantFrom(null, ...changes))
+      .map(([a, b, change]): [string, string] => [a, change === null ? b : change(a)]);
     const pairs = fc.sample(near, 400);
     const expected = askDpkg(pairs);
     const ours = pairs.map(([a, b]) => Math.sign(compareVersions(a, b)));
