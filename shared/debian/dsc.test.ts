@@ -7,7 +7,7 @@ const fixtures = new URL('../../test/fixtures/debian/', import.meta.url);
 const read = (name: string): string => readFileSync(new URL(name, fixtures), 'utf8');
 const quilt = read('quilt-sample_2.0~rc1-1.dsc');
 
-function file(name: string): { name: string; size: number; md5: string; sha1: string; sha256: string } {
+function listedFile(name: string): { name: string; size: number; md5: string; sha1: string; sha256: string } {
   return { name, size: 1, md5: '', sha1: '', sha256: '' };
 }
 
@@ -120,6 +120,6 @@ describe('expectedFilesOf', () => {
       "component 'x'",
     ],
   ])('refuses %s', (_what, names, message) => {
-    expect(() => expectedFilesOf({ ...dsc, files: names.map(file) })).toThrow(message);
+    expect(() => expectedFilesOf({ ...dsc, files: names.map(listedFile) })).toThrow(message);
   });
 });
