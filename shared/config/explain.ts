@@ -19,7 +19,11 @@ export function explainIssue(issue: Issue, schema: z.ZodType): Explained[] {
       text: `unknown key '${[where, key].filter(Boolean).join('.')}'${suggestion(key, known)}`,
     }));
   }
-  if (issue.code === 'invalid_type') {
+  if (issue.code === 'invalid_key') {
+    return [{ at: issue.path, text: `'${where}': ${issue.issues[0]?.message ?? issue.message}` }];
+  }
+  // A schema that knows better than "a string" brings a message of its own.
+  if (issue.code === 'invalid_type' && issue.message.startsWith('Invalid input')) {
     const text = `'${where}' must be ${article(issue.expected)}; write for example ${example(issue.expected)}`;
     return [{ at: issue.path, text }];
   }

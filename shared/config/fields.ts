@@ -18,9 +18,10 @@ export const secretFile = z
   });
 
 /** `host:port`, default loopback. */
+const LISTEN_FORM = 'must be host:port, for example 127.0.0.1:8080';
 export const listenAddress = z
-  .string()
-  .regex(/^([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}$/, 'must be host:port, for example 127.0.0.1:8080')
+  .string(LISTEN_FORM)
+  .regex(/^([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}$/, LISTEN_FORM)
   .transform((text) => {
     const at = text.lastIndexOf(':');
     return { host: text.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(text.slice(at + 1)) };
