@@ -1,0 +1,64 @@
+/** Checks key text before it is stored: what is not exactly one good public key is refused. */
+import { createHash } from 'node:crypto';
+import { utils } from 'ssh2';
+import { AppError } from '../../../shared/errors/app-error.ts';
+import { readPublicKey } from '../../../shared/openpgp/keys.ts';
+
+/** A 16384-bit RSA key's line has under 3,000 characters. */
+const MAX_SSH_KEY_LENGTH = 8_192;
+/** Armored keys with photos and hundreds of certifications stay below. */
+const MAX_OPENPGP_KEY_LENGTH = 512 * 1024;
+const SSH_KEY_TYPES = /^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521))$/;
+
+export interface SshKey {
+  /** `SHA256:...` as ssh-keygen(1) prints it. */
+  fingerprint: string;
+  /** Type, base64 and comment; options are refused. */
+  line: string;
+}
+
+export interface OpenPgpKey {
+  /** Of the primary key, as shared/openpgp writes it. */
+  fingerprint: string;
+  armored: string;
+}
+
+function invalidSshKey(message: string): AppError {
+  return new AppError('ssh-key-invalid', message, {
+    hint: 'Give one OpenSSH public key line, as in ~/.ssh/id_ed25519.pub.',
+  });
+}
+
+/** Reads one OpenSSH public key line. Throws `ssh-key-invalid`, without the text: it may be a private key. */
+export function readSshKey(text: string): SshKey {
+  const line = text.trim();
+  if (line.includes('PRIVATE KEY')) throw invalidSshKey('This is a private key; keep it to yourself');
+  if (line === '' || line.length > MAX_SSH_KEY_LENGTH || /\p{Cc}/u.test(line)) {
+    throw invalidSshKey('This is not one line of an OpenSSH public key');
+  }
+  const [type = '', base64 = '', ...comment] = line.split(/ +/);
+  if (!SSH_KEY_TYPES.test(type)) {
+    throw invalidSshKey(
+      'An SSH key line starts with ssh-ed25519, ssh-rsa or ecdsa-sha2-nistp..., no options',
+    );
+  }
+  const parsed = utils.parseKey(`${type} ${base64}`);
+  if (parsed instanceof Error || Array.isArray(parsed)) throw invalidSshKey('The SSH key cannot be read');
+  const blob = parsed.getPublicSSH();
+  const hash = createHash('sha256').update(blob).digest('base64').replace(/=+$/, '');
+  return {
+    fingerprint: `SHA256:${hash}`,
+    line: [type, blob.toString('base64'), ...comment].join(' '),
+  };
+}
+
+/** Reads one armored OpenPGP public key. Throws what shared/openpgp throws, and `openpgp-key-invalid` for size. */
+export async function readOpenPgpKey(armored: string): Promise<OpenPgpKey> {
+  if (armored.length > MAX_OPENPGP_KEY_LENGTH) {
+    throw new AppError('openpgp-key-invalid', 'The OpenPGP key is too large', {
+      hint: 'Export it with: gpg --armor --export-options export-minimal --export FINGERPRINT',
+    });
+  }
+  const key = await readPublicKey(armored);
+  return { fingerprint: key.fingerprint, armored };
+}
