@@ -27,7 +27,7 @@ export const builderSection = z.strictObject({
    */
   workdir: z
     .string()
-    .regex(/^\/[A-Za-z0-9@%+=:,._/-]+$/, 'must be an absolute path of letters, digits and @%+=:,._-')
+    .regex(/^\/[A-Za-z0-9@%+=._/-]+$/, 'must be an absolute path of letters, digits and @%+=._-')
     .optional(),
   /** Whom garage logs in as; default: `autobuilder-builder` as root, oneself otherwise. */
   user: z

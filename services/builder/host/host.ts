@@ -100,9 +100,9 @@ async function describe(
 /** The workdir ends up in commands on the host, where only plain characters pass. */
 function defaultWorkdir(home: Home, account: BuilderAccount): string {
   const workdir = account.isOther ? path.join(account.home, 'work') : path.join(home.builder, 'work');
-  if (/^\/[A-Za-z0-9@%+=:,._/-]+$/.test(workdir)) return workdir;
+  if (/^\/[A-Za-z0-9@%+=._/-]+$/.test(workdir)) return workdir;
   throw new AppError('builder-workdir', `Folder '${workdir}' has characters that a remote command cannot`, {
-    hint: 'Give builder.workdir a plain path: letters, digits and @%+=:,._-',
+    hint: 'Give builder.workdir a plain path: letters, digits and @%+=._-',
   });
 }
 

@@ -1,0 +1,26 @@
+/** `base`: makes the base that a job names, so that its first build does not wait for it. */
+import { readJob, type Attempt } from '../build/attempt.ts';
+import { missingPackages } from '../build/host-tools.ts';
+import { jobFailure } from '../build/failure.ts';
+import { BuildLog } from '../logs/build-log.ts';
+import { ensureBase } from '../target/base.ts';
+import { EXIT } from './exit-codes.ts';
+
+/** Says on stdout what it does. */
+export async function base(attempt: Attempt): Promise<number> {
+  const job = await readJob(attempt);
+  const missing = missingPackages(false);
+  if (missing.length > 0) throw jobFailure('machine', `The host lacks packages: ${missing.join(' ')}`);
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), job.timeoutS * 1000);
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => controller.abort());
+  const log = new BuildLog('/dev/stdout', job.maxLogBytes, () => controller.abort());
+  try {
+    const made = await ensureBase(job.base, { workdir: attempt.workdir, log, signal: controller.signal });
+    await made.release();
+    log.line(`The base is ${made.folder}`);
+    return EXIT.ok;
+  } finally {
+    clearTimeout(timer);
+  }
+}

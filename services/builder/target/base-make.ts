@@ -1,0 +1,145 @@
+/** Makes a base's files: mmdebstrap's tar, unpacked with the ownership that targets see. */
+import { chmod, mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { minimalEnvironment } from '../../../shared/process/run.ts';
+import { runStreaming } from '../../../shared/process/stream.ts';
+import type { BaseSpec } from '../../../shared/protocol/job.ts';
+import { jobFailure } from '../build/failure.ts';
+import type { BuildLog } from '../logs/build-log.ts';
+import { oneLineSources, resolveSources, type ResolvedSource } from './apt-sources.ts';
+import { configureBase } from './system-files.ts';
+import { endsWithParent, USER_NAMESPACE, type Argv } from './userns.ts';
+
+export interface MakeContext {
+  log: BuildLog;
+  signal: AbortSignal;
+}
+
+/** Runs one step into the log; a failure is the machine's. */
+async function step(
+  argv: Argv,
+  what: string,
+  context: MakeContext,
+  env?: Record<string, string>,
+): Promise<void> {
+  context.log.command(argv);
+  const { code, aborted } = await runStreaming(endsWithParent(argv), {
+    ...(env === undefined ? {} : { env }),
+    signal: context.signal,
+    onOutput: (chunk) => context.log.write(chunk),
+  });
+  if (code !== 0)
+    throw jobFailure('machine', `${what} failed${aborted ? ' (ended)' : ` (exit ${String(code)})`}`);
+}
+
+/** True when any user may pass through the folder: mmdebstrap and sbuild work in it as subuids. */
+async function isOpenToAll(folder: string): Promise<boolean> {
+  for (let at = folder; ; at = path.dirname(at)) {
+    if (((await stat(at)).mode & 0o001) === 0) return false;
+    if (at === path.dirname(at)) return true;
+  }
+}
+
+/** A new temporary folder that subuids can reach: beside the bases, in the system's own where that is closed. */
+export async function makeOpenTemporary(workdir: string): Promise<string> {
+  const beside = path.join(workdir, 'tmp');
+  await mkdir(beside, { recursive: true });
+  const parent = (await isOpenToAll(beside)) ? beside : os.tmpdir();
+  const folder = await mkdtemp(path.join(parent, 'autobuilder-'));
+  await chmod(folder, 0o755);
+  return folder;
+}
+
+function mmdebstrapArgv(spec: BaseSpec, tar: string, mirrors: string[]): Argv {
+  return [
+    'mmdebstrap',
+    '--mode=unshare',
+    '--variant=buildd',
+    '--format=tar',
+    `--architectures=${spec.architecture}`,
+    '--include=fakeroot',
+    // The lists stay, so that apt-get update in a target asks only whether they changed.
+    '--skip=cleanup/apt/lists,cleanup/apt/cache',
+    '--aptopt=Acquire::Languages "none"',
+    '--aptopt=Acquire::Retries "3"',
+    '--aptopt=APT::Install-Recommends "false"',
+    '--dpkgopt=force-unsafe-io',
+    spec.sources[0]?.suites[0] ?? spec.product,
+    tar,
+    ...mirrors,
+  ];
+}
+
+async function bootstrap(
+  spec: BaseSpec,
+  sources: ResolvedSource[],
+  tar: string,
+  temporary: string,
+  context: MakeContext,
+): Promise<void> {
+  const keyPath = (index: number): string =>
+    path.join(temporary, `key-${index}${sources[index]?.keyEnding ?? ''}`);
+  for (const [index, source] of sources.entries()) await writeFile(keyPath(index), source.key);
+  const argv = mmdebstrapArgv(spec, tar, oneLineSources(sources, keyPath));
+  await step(argv, 'mmdebstrap', context, minimalEnvironment({ TMPDIR: temporary }));
+}
+
+async function removeArchives(root: string): Promise<void> {
+  const archives = path.join(root, 'var/cache/apt/archives');
+  for (const name of await readdir(archives)) {
+    if (name.endsWith('.deb')) await rm(path.join(archives, name), { force: true });
+  }
+}
+
+/** Fills `folder` with `root/` and `in-use`. Throws `job-machine` when that cannot be done. */
+export async function makeBase(
+  spec: BaseSpec,
+  folder: string,
+  workdir: string,
+  context: MakeContext,
+): Promise<void> {
+  const root = path.join(folder, 'root');
+  const tar = path.join(folder, 'made.tar');
+  await mkdir(root, { recursive: true });
+  const sources = await resolveSources(spec.sources);
+  const temporary = await makeOpenTemporary(workdir);
+  try {
+    await bootstrap(spec, sources, tar, temporary, context);
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+  const unpack = [
+    'tar',
+    '--extract',
+    '--numeric-owner',
+    '--exclude=./dev/*',
+    `--file=${tar}`,
+    `--directory=${root}`,
+  ];
+  await step([...USER_NAMESPACE, ...unpack], 'unpacking the base', context);
+  await rm(tar);
+  await removeArchives(root);
+  await configureBase(root, sources);
+  await writeFile(path.join(folder, 'in-use'), '');
+}
+
+/** Packs `root/` for sbuild, once. */
+export async function makeBaseTar(folder: string, context: MakeContext): Promise<string> {
+  const tar = path.join(folder, 'base.tar');
+  if (await stat(tar).catch(() => null)) return tar;
+  const partial = `${tar}.partial`;
+  const root = path.join(folder, 'root');
+  const argv: Argv = [
+    ...USER_NAMESPACE,
+    'tar',
+    '--create',
+    '--numeric-owner',
+    `--file=${partial}`,
+    `--directory=${root}`,
+    '.',
+  ];
+  await step(argv, 'packing the base', context);
+  await rename(partial, tar);
+  return tar;
+}

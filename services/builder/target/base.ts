@@ -1,0 +1,146 @@
+/**
+ * Bases: `<workdir>/bases/<product>-<architecture>-<hash of the sources>` is a link to the current version
+ * `...@<ms>`. A new version is made beside and the link switched by one rename; a version goes only when no
+ * target uses it (each holds a shared flock on its `in-use`).
+ */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readlink, rename, rm, symlink } from 'node:fs/promises';
+import path from 'node:path';
+import { messageOf } from '../../../shared/errors/app-error.ts';
+import { withFileLock } from '../../../shared/files/lock.ts';
+import type { BaseSpec } from '../../../shared/protocol/job.ts';
+import { jobFailure } from '../build/failure.ts';
+import { makeBase, makeBaseTar, type MakeContext } from './base-make.ts';
+import { tryLock } from './flock.ts';
+import { removeTree } from './userns.ts';
+
+export interface Base {
+  /** The version's own folder, with `root/`. */
+  folder: string;
+  root: string;
+  /** Path of the base as a tar, made when it is first asked for. */
+  tar(): Promise<string>;
+  /** Lets the version be removed. */
+  release(): Promise<void>;
+}
+
+export interface BaseContext extends MakeContext {
+  workdir: string;
+}
+
+/** Part of the name: raised when what {@link makeBase} makes changes, so that old bases are not used. */
+const BASE_FORMAT = 1;
+/** mmdebstrap needs seconds to minutes; on a slow line with a foreign architecture perhaps half an hour. */
+const LOCK_WAIT_S = 45 * 60;
+/** Between reading the link and taking the lock the version can vanish; more than twice is no accident. */
+const ACQUIRE_TRIES = 5;
+
+/** The base's name below `bases/`. */
+export function baseName(spec: BaseSpec): string {
+  const digest = createHash('sha256')
+    .update(JSON.stringify([BASE_FORMAT, spec.sources]))
+    .digest('hex');
+  return `${spec.product}-${spec.architecture}-${digest.slice(0, 12)}`;
+}
+
+function basesFolder(workdir: string): string {
+  return path.join(workdir, 'bases');
+}
+
+async function currentVersion(link: string): Promise<string | null> {
+  const version = await readlink(link).catch(() => null);
+  return version !== null && existsSync(path.join(path.dirname(link), version, 'root')) ? version : null;
+}
+
+function ageHours(version: string): number {
+  const madeMs = Number(version.slice(version.lastIndexOf('@') + 1));
+  return (Date.now() - madeMs) / 3_600_000;
+}
+
+async function switchTo(link: string, version: string): Promise<void> {
+  const temporary = `${link}.link`;
+  await rm(temporary, { force: true });
+  await symlink(version, temporary);
+  await rename(temporary, link);
+}
+
+/** Removes versions that are neither current nor used, and what a dead maker left. Needs the name's lock. */
+async function removeUnused(link: string): Promise<void> {
+  const name = path.basename(link);
+  const current = await currentVersion(link);
+  for (const entry of await readdir(path.dirname(link))) {
+    if (!entry.startsWith(`${name}@`) || entry === current) continue;
+    const folder = path.join(path.dirname(link), entry);
+    if (!existsSync(path.join(folder, 'in-use'))) {
+      await removeTree(folder);
+      continue;
+    }
+    const lock = await tryLock(path.join(folder, 'in-use'), 'exclusive');
+    if (lock === null) continue;
+    await removeTree(folder);
+    await lock.release();
+  }
+}
+
+async function makeVersion(spec: BaseSpec, link: string, context: BaseContext): Promise<void> {
+  const version = `${path.basename(link)}@${Date.now()}`;
+  const folder = path.join(path.dirname(link), version);
+  const partial = `${folder}.partial`;
+  try {
+    await makeBase(spec, partial, context.workdir, context);
+  } catch (error) {
+    await removeTree(partial);
+    throw error;
+  }
+  await rename(partial, folder);
+  await switchTo(link, version);
+}
+
+async function makeIfNeeded(spec: BaseSpec, link: string, context: BaseContext): Promise<void> {
+  const version = await currentVersion(link);
+  if (version !== null && ageHours(version) < spec.maxAgeHours) return;
+  await removeUnused(link);
+  context.log.line(
+    version === null
+      ? `The base ${path.basename(link)} is missing; it is made now`
+      : 'The base is too old; it is made anew',
+  );
+  try {
+    await makeVersion(spec, link, context);
+  } catch (error) {
+    if (version === null || context.signal.aborted) throw error;
+    context.log.line(`W: the old base is used, since a new one could not be made: ${messageOf(error)}`);
+    return;
+  }
+  await removeUnused(link);
+}
+
+async function acquire(link: string, context: BaseContext): Promise<Base> {
+  for (let tries = 0; tries < ACQUIRE_TRIES; tries += 1) {
+    const version = await currentVersion(link);
+    if (version === null) continue;
+    const folder = path.join(path.dirname(link), version);
+    const lock = await tryLock(path.join(folder, 'in-use'), 'shared').catch(() => null);
+    if (lock === null) continue;
+    if (existsSync(path.join(folder, 'root'))) {
+      const tar = (): Promise<string> =>
+        withFileLock(`${link}.lock`, LOCK_WAIT_S, () => makeBaseTar(folder, context));
+      return { folder, root: path.join(folder, 'root'), tar, release: () => lock.release() };
+    }
+    await lock.release();
+  }
+  throw jobFailure('machine', `The base ${path.basename(link)} vanishes again and again`);
+}
+
+/** A fresh base for `spec`, held until released. Throws `job-machine` when there is none and none can be made. */
+export async function ensureBase(spec: BaseSpec, context: BaseContext): Promise<Base> {
+  const folder = basesFolder(context.workdir);
+  await mkdir(folder, { recursive: true });
+  const link = path.join(folder, baseName(spec));
+  const version = await currentVersion(link);
+  if (version === null || ageHours(version) >= spec.maxAgeHours) {
+    await withFileLock(`${link}.lock`, LOCK_WAIT_S, () => makeIfNeeded(spec, link, context));
+  }
+  return acquire(link, context);
+}
