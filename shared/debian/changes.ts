@@ -1,8 +1,8 @@
 /** .changes files, format 1.8: deb-changes(5), Policy 5.5. */
 import { AppError } from '../errors/app-error.ts';
-import { architectureName, sourceName } from '../protocol/names.ts';
 import { parseParagraph, type Paragraph } from './deb822.ts';
 import { parseFileLists, type ListedFile } from './file-list.ts';
+import { isArchitectureName, isPackageName } from './names.ts';
 import { dscFileName } from './dsc.ts';
 import { parseVersion, withoutEpoch } from './version.ts';
 
@@ -59,7 +59,7 @@ function parseSource(paragraph: Paragraph, version: string): { source: string; s
   const text = paragraph.require('Source');
   const match = /^([^ ()]+)(?: \(([^ ()]+)\))?$/.exec(text);
   const source = match?.[1] ?? '';
-  if (!sourceName.safeParse(source).success) throw invalid('Source', text);
+  if (!isPackageName(source)) throw invalid('Source', text);
   const sourceVersion = match?.[2] ?? version;
   parseVersion(sourceVersion);
   return { source, sourceVersion };
@@ -68,7 +68,7 @@ function parseSource(paragraph: Paragraph, version: string): { source: string; s
 function parseArchitectures(paragraph: Paragraph): string[] {
   paragraph.require('Architecture');
   const architectures = paragraph.words('Architecture');
-  const bad = architectures.find((word) => !architectureName.safeParse(word).success);
+  const bad = architectures.find((word) => !isArchitectureName(word));
   if (bad !== undefined) throw invalid('Architecture', bad);
   return architectures;
 }

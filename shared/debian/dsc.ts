@@ -1,8 +1,8 @@
 /** Source control files (.dsc): dsc(5), Policy 5.4. */
 import { AppError } from '../errors/app-error.ts';
-import { sourceName } from '../protocol/names.ts';
 import { parseParagraph, type Paragraph } from './deb822.ts';
 import { expectedFilesOf, SOURCE_FORMATS, type SourceFormat, type SourceLayout } from './dsc-files.ts';
+import { isArchitectureName, isPackageName } from './names.ts';
 import { parseFileLists, type ListedFile } from './file-list.ts';
 import { parseVersion, withoutEpoch } from './version.ts';
 
@@ -69,7 +69,7 @@ function parseFormat(paragraph: Paragraph): SourceFormat {
 function parsePackageListLine(line: string): PackageListEntry {
   const [name = '', type = '', section = '', priority = '', ...rest] = line.split(/[ \t]+/);
   const isComplete = [type, section, priority].every((word) => /^[^=]+$/.test(word));
-  if (!isComplete || !sourceName.safeParse(name).success) throw invalid('Package-List', line);
+  if (!isComplete || !isPackageName(name)) throw invalid('Package-List', line);
   const attributes: Record<string, string> = Object.create(null) as Record<string, string>;
   for (const word of rest) {
     const equals = word.indexOf('=');
@@ -104,15 +104,15 @@ function relations(paragraph: Paragraph): BuildRelations {
 
 function parseNames(paragraph: Paragraph): Pick<Dsc, 'source' | 'version' | 'binaries' | 'architectures'> {
   const source = paragraph.require('Source');
-  if (!sourceName.safeParse(source).success) throw invalid('Source', source);
+  if (!isPackageName(source)) throw invalid('Source', source);
   const version = paragraph.require('Version');
   parseVersion(version);
   const binaries = paragraph.list('Binary');
-  const badBinary = binaries.find((name) => !sourceName.safeParse(name).success);
+  const badBinary = binaries.find((name) => !isPackageName(name));
   if (badBinary !== undefined) throw invalid('Binary', badBinary);
   paragraph.require('Architecture');
   const architectures = paragraph.words('Architecture');
-  const badArchitecture = architectures.find((word) => !/^[a-z0-9-]{2,64}$/.test(word));
+  const badArchitecture = architectures.find((word) => !isArchitectureName(word));
   if (badArchitecture !== undefined) throw invalid('Architecture', badArchitecture);
   return { source, version, binaries, architectures };
 }

@@ -4,7 +4,7 @@
  * unchecked by whoever reads only that list.
  */
 import { AppError } from '../errors/app-error.ts';
-import { fileName } from '../protocol/names.ts';
+import { isFileName } from './names.ts';
 import type { Paragraph } from './paragraph.ts';
 
 /** The largest upload in Debian's history has some hundreds. */
@@ -34,7 +34,7 @@ interface Line {
 
 /** Throws `file-name-invalid` for a name with a path, a hidden file or anything else the archive refuses. */
 export function requireFileName(name: string): string {
-  if (fileName.safeParse(name).success) return name;
+  if (isFileName(name)) return name;
   throw new AppError('file-name-invalid', `File name '${name.slice(0, 200)}' is not allowed`, {
     hint: 'A file name starts with a letter or digit and holds letters, digits and _ . ~ + - only',
   });

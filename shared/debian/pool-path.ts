@@ -3,7 +3,7 @@
  * source's first letter, or four letters for `lib...`, so that no folder grows too large.
  */
 import { AppError } from '../errors/app-error.ts';
-import { fileName, productName, sourceName } from '../protocol/names.ts';
+import { isFileName, isPackageName, isProductName } from './names.ts';
 
 const COMPONENT = /^[a-z][a-z0-9-]*$/;
 
@@ -14,7 +14,7 @@ export function poolPrefix(source: string): string {
 
 /** `main/h/hello`, relative to a product's pool. Throws `pool-path-invalid` for names not in the form. */
 export function sourceDirectory(component: string, source: string): string {
-  if (!COMPONENT.test(component) || !sourceName.safeParse(source).success) {
+  if (!COMPONENT.test(component) || !isPackageName(source)) {
     throw new AppError(
       'pool-path-invalid',
       `'${component}' and '${source}' do not make a folder of the pool`,
@@ -25,7 +25,7 @@ export function sourceDirectory(component: string, source: string): string {
 
 /** `main/h/hello/hello_1.0-1.dsc`, relative to a product's pool. Throws `pool-path-invalid`. */
 export function poolPath(component: string, source: string, name: string): string {
-  if (!fileName.safeParse(name).success) {
+  if (!isFileName(name)) {
     throw new AppError('pool-path-invalid', `'${name}' is not a file name of the pool`);
   }
   return `${sourceDirectory(component, source)}/${name}`;
@@ -33,7 +33,7 @@ export function poolPath(component: string, source: string, name: string): strin
 
 /** The product's pool relative to the queue's root, `pool/bookworm`: what goes before the paths above. */
 export function productPool(product: string): string {
-  if (!productName.safeParse(product).success) {
+  if (!isProductName(product)) {
     throw new AppError('pool-path-invalid', `'${product}' is not a product`);
   }
   return `pool/${product}`;
