@@ -1,0 +1,37 @@
+import { validate } from 'node-cron';
+import { z } from 'zod';
+import { listenAddress } from '../../shared/config/fields.ts';
+
+const cronExpression = z
+  .string()
+  .refine(
+    (text) => validate(text),
+    "must be a cron expression of five or six fields, for example '*/5 * * * *'",
+  );
+
+/** Section `repository`. Every default works on one machine with everything embedded. */
+export const repositorySection = z.strictObject({
+  /** /healthz and /metrics; port 0 takes a free one. Never for the internet. */
+  listen: listenAddress.prefault('127.0.0.1:8083'),
+  /** The sweeps' own schedule, beside being woken (cron, five or six fields). */
+  schedule: z
+    .strictObject({
+      /** The queue that uploads enter: people wait for it. */
+      first: cronExpression.prefault('*/2 * * * *'),
+      others: cronExpression.prefault('*/5 * * * *'),
+      orders: cronExpression.prefault('* * * * *'),
+    })
+    .prefault({}),
+  /** Where rqp syncs to; default one, `$AUTOBUILDER_HOME/live`. */
+  targets: z
+    .array(z.strictObject({ path: z.string().startsWith('/', 'must be an absolute path') }))
+    .min(1)
+    .optional(),
+  /** How often rqp looks for markers, beside being woken. */
+  syncSweepS: z.number().positive().default(5),
+  /** Adds Valid-Until to Release; signed anew when half of it has passed. Default: no Valid-Until. */
+  validDays: z.number().positive().optional(),
+  /** Goes into the archive key's user id when it is made. */
+  keyEmail: z.email().default('autobuilder@localhost.localdomain'),
+});
+export type RepositoryConfig = z.infer<typeof repositorySection>;

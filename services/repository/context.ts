@@ -1,0 +1,57 @@
+import type { CommonConfig } from '../../shared/config/common.ts';
+import type { Home } from '../../shared/config/home.ts';
+import { loadConfig } from '../../shared/config/load.ts';
+import { createPool, databaseSection, databaseUrl, type Pool } from '../../shared/database/pool.ts';
+import { migrate } from '../../shared/database/migrate.ts';
+import { createLogger, type Logger } from '../../shared/log/logger.ts';
+import { repositorySection, type RepositoryConfig } from './config.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import { ensureArchiveKey } from './signing/archive-key.ts';
+import { createSigner, type Signer } from './signing/signer.ts';
+
+/** What every part of the repository works with; made once by the service or a test. */
+export interface Repository {
+  home: Home;
+  common: CommonConfig;
+  config: RepositoryConfig;
+  pool: Pool;
+  /** For LISTEN connections. */
+  databaseUrl: string;
+  log: Logger;
+  metrics: Metrics;
+  signer: Signer;
+  /**
+   * Called with a step's name after the step is done. Does nothing in the service; tests throw here,
+   * which is what kill -9 between two steps looks like to the next run.
+   */
+  step(name: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+const MIGRATIONS = new URL('migrations', import.meta.url).pathname;
+
+/** Loads the configuration, reaches (or starts) the database, migrates, and makes the archive key if there is none. */
+export async function openRepository(log: Logger = createLogger('repository')): Promise<Repository> {
+  const { home, common, sections } = await loadConfig({
+    database: databaseSection,
+    repository: repositorySection,
+  });
+  const url = await databaseUrl(sections.database, home);
+  await migrate(url, 'repository', MIGRATIONS);
+  const keys = await ensureArchiveKey(home, { name: common.name, email: sections.repository.keyEmail });
+  const pool = createPool(url, 'repository', (error) =>
+    log.warn({ err: error }, 'idle database connection broke'),
+  );
+  return {
+    ...{ home, common, config: sections.repository, pool, databaseUrl: url, log },
+    metrics: createMetrics(),
+    signer: createSigner(keys),
+    step: () => Promise.resolve(),
+    close: () => pool.end(),
+  };
+}
+
+/** Where rqp syncs to. */
+export function targetsOf(repository: Pick<Repository, 'config' | 'home'>): { path: string }[] {
+  return repository.config.targets ?? [{ path: repository.home.live }];
+}

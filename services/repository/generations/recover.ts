@@ -1,0 +1,47 @@
+/** What the last run left undone, and what the configuration asks for: done before anything new. */
+import { rm } from 'node:fs/promises';
+import type { Repository } from '../context.ts';
+import type { QueueLock } from '../locks.ts';
+import { placesOf } from '../places.ts';
+import { isRenewalDue } from '../indexes/release.ts';
+import { activate, publish, wantedShape } from './publish.ts';
+import { currentNumber, generationFolder, isWritten } from './tree.ts';
+import { forgetPreparing, newestGeneration, preparingNumbers } from './rows.ts';
+
+/**
+ * Brings (queue, product) to a whole state: forgets generations that were never staged, finishes a
+ * switch that was cut off, and publishes when there is no generation yet, its folder is lost, the
+ * configuration changed or its Valid-Until is half over. The caller holds the `publish` lock.
+ */
+export async function recover(repository: Repository, lock: QueueLock): Promise<void> {
+  const places = placesOf(repository.home, lock.queue, lock.product);
+  for (const number of await preparingNumbers(lock.client, lock)) {
+    await rm(generationFolder(places, number), { recursive: true, force: true });
+    await forgetPreparing(lock.client, lock, number);
+    repository.log.info(
+      { queue: lock.queue, product: lock.product, number },
+      'unfinished generation dropped',
+    );
+  }
+  const cause = await dueCause(repository, lock);
+  if (cause !== null) {
+    const { queue, product } = lock;
+    await publish(repository, lock, { queue, product, add: [], remove: [], cause, who: null });
+    return;
+  }
+  const newest = await newestGeneration(lock.client, lock);
+  if (newest && (await currentNumber(places)) !== newest.number) {
+    await activate(repository, places, newest.number);
+  }
+}
+
+/** Why a generation without changes is due, or null. */
+async function dueCause(repository: Repository, lock: QueueLock): Promise<string | null> {
+  const places = placesOf(repository.home, lock.queue, lock.product);
+  const shape = wantedShape(repository, lock);
+  const newest = await newestGeneration(lock.client, lock);
+  if (newest === null) return 'initial';
+  if (!(await isWritten(places, newest.number))) return 'repair';
+  if (newest.shape !== JSON.stringify(shape)) return 'configuration';
+  return isRenewalDue(shape, newest.createdAt, new Date()) ? 'renewal' : null;
+}

@@ -1,0 +1,126 @@
+/** The rows of a generation: `preparing -> staged -> live`, and what a queue holds. */
+import type { Queryable } from '../../../shared/database/pool.ts';
+import { firstRow } from '../../../shared/database/pool.ts';
+import type { IndexedPackage } from '../indexes/select.ts';
+
+export type GenerationStatus = 'preparing' | 'staged' | 'live';
+
+export interface Generation {
+  id: string;
+  queue: string;
+  product: string;
+  number: number;
+  status: GenerationStatus;
+  cause: string;
+  who: string | null;
+  added: number;
+  removed: number;
+  /** {@link import('../indexes/release.ts').ReleaseShape} as JSON; '' before it was kept. */
+  shape: string;
+  createdAt: Date;
+}
+
+const COLUMNS =
+  'id, queue, product, number, status, cause, who, added, removed, shape, created_at as "createdAt"';
+
+interface At {
+  queue: string;
+  product: string;
+}
+
+/** What is not `preparing` any more, newest first. */
+export async function newestGeneration(database: Queryable, at: At): Promise<Generation | null> {
+  const { rows } = await database.query<Generation>(
+    `select ${COLUMNS} from generations
+      where queue = $1 and product = $2 and status <> 'preparing' order by number desc limit 1`,
+    [at.queue, at.product],
+  );
+  return rows[0] ?? null;
+}
+
+/** Numbers that a writer began and did not finish. */
+export async function preparingNumbers(database: Queryable, at: At): Promise<number[]> {
+  const { rows } = await database.query<{ number: number }>(
+    `select number from generations where queue = $1 and product = $2 and status = 'preparing'`,
+    [at.queue, at.product],
+  );
+  return rows.map((row) => row.number);
+}
+
+export async function forgetPreparing(database: Queryable, at: At, number: number): Promise<void> {
+  await database.query(
+    `delete from generations where queue = $1 and product = $2 and number = $3 and status = 'preparing'`,
+    [at.queue, at.product, number],
+  );
+}
+
+/** The intent: the next number, before anything is written. */
+export async function insertPreparing(
+  database: Queryable,
+  wanted: At & { cause: string; who: string | null; added: number; removed: number; shape: string },
+): Promise<Generation> {
+  const { rows } = await database.query<Generation>(
+    `insert into generations (queue, product, number, status, cause, who, added, removed, shape)
+     select $1, $2, coalesce(max(number), 0) + 1, 'preparing', $3, $4, $5::int, $6::int, $7
+       from generations where queue = $1 and product = $2
+     returning ${COLUMNS}`,
+    [wanted.queue, wanted.product, wanted.cause, wanted.who, wanted.added, wanted.removed, wanted.shape],
+  );
+  return firstRow(rows, 'generation-not-made', 'The generation could not be recorded');
+}
+
+/** Compare-and-set; false when it no longer was `from`. */
+export async function moveGeneration(
+  database: Queryable,
+  id: string,
+  from: 'preparing',
+  to: 'staged',
+): Promise<boolean> {
+  const { rowCount } = await database.query(
+    'update generations set status = $3, staged_at = now() where id = $1 and status = $2',
+    [id, from, to],
+  );
+  return rowCount === 1;
+}
+
+/** Everything staged up to `number` is in live: a later generation holds what an earlier one brought. */
+export async function markLive(database: Queryable, at: At, number: number): Promise<number> {
+  const { rowCount } = await database.query(
+    `update generations set status = 'live', live_at = now()
+      where queue = $1 and product = $2 and number <= $3 and status = 'staged'`,
+    [at.queue, at.product, number],
+  );
+  return rowCount ?? 0;
+}
+
+/** What the queue will hold: its members without `remove`, with `add`. */
+export async function packagesAfter(
+  database: Queryable,
+  change: At & { add: readonly string[]; remove: readonly string[] },
+): Promise<IndexedPackage[]> {
+  const { rows } = await database.query<IndexedPackage>(
+    `select component, kind, name, version, architecture, stanza from packages
+      where (id in (select package_id from members where queue = $1 and product = $2)
+             and not id = any($4::bigint[]))
+         or id = any($3::bigint[])`,
+    [change.queue, change.product, change.add, change.remove],
+  );
+  return rows;
+}
+
+/** Makes the change to what the queue holds. */
+export async function changeMembers(
+  database: Queryable,
+  change: At & { add: readonly string[]; remove: readonly string[]; generationId: string },
+): Promise<void> {
+  await database.query(
+    'delete from members where queue = $1 and product = $2 and package_id = any($3::bigint[])',
+    [change.queue, change.product, change.remove],
+  );
+  await database.query(
+    `insert into members (queue, product, package_id, generation_id)
+     select $1, $2, added, $4 from unnest($3::bigint[]) as added
+     on conflict do nothing`,
+    [change.queue, change.product, change.add, change.generationId],
+  );
+}

@@ -1,0 +1,84 @@
+/** What Release says of a product in a queue. */
+import type { CommonConfig, Product, Queue } from '../../../shared/config/common.ts';
+import { AppError } from '../../../shared/errors/app-error.ts';
+import { releaseFile, type ReleaseIndex } from '../../../shared/debian/indexes.ts';
+
+const DAY_MS = 24 * 3600 * 1000;
+
+/** Everything but its packages that a generation is made from. */
+export interface ReleaseShape {
+  /** Origin, and the start of Label. */
+  name: string;
+  queue: string;
+  product: string;
+  components: string[];
+  architectures: string[];
+  notAutomatic: boolean;
+  validDays: number | null;
+  /** Of the key that signs it. */
+  fingerprint: string;
+}
+
+/** What the configuration asks for now; throws `queue-unknown` or `product-unknown`. */
+export function releaseShape(
+  common: CommonConfig,
+  at: { queue: string; product: string },
+  signing: { validDays: number | undefined; fingerprint: string },
+): ReleaseShape {
+  const queue = requireQueue(common, at.queue);
+  const product = requireProduct(common, at.product);
+  return {
+    name: common.name,
+    queue: queue.name,
+    product: product.name,
+    components: product.components,
+    architectures: product.architectures,
+    notAutomatic: queue.notAutomatic,
+    validDays: signing.validDays ?? null,
+    fingerprint: signing.fingerprint,
+  };
+}
+
+export function requireQueue(common: CommonConfig, name: string): Queue {
+  const queue = common.queues.find((each) => each.name === name);
+  if (queue) return queue;
+  throw new AppError('queue-unknown', `There is no queue '${name}'`, {
+    hint: `Configured are: ${common.queues.map((each) => each.name).join(', ')}.`,
+  });
+}
+
+export function requireProduct(common: CommonConfig, name: string): Product {
+  const product = common.products.find((each) => each.name === name);
+  if (product) return product;
+  throw new AppError('product-unknown', `There is no product '${name}'`, {
+    hint: `Configured are: ${common.products.map((each) => each.name).join(', ')}.`,
+  });
+}
+
+/**
+ * The text of Release. Suite and Codename are the product's name, so that a client's pinning and its
+ * sources.list survive a promotion; Label tells the queues apart.
+ */
+export function releaseText(shape: ReleaseShape, date: Date, files: readonly ReleaseIndex[]): string {
+  return releaseFile({
+    origin: shape.name,
+    label: `${shape.name} ${shape.queue}`,
+    suite: shape.product,
+    codename: shape.product,
+    date,
+    ...(shape.validDays === null ? {} : { validUntil: new Date(date.getTime() + shape.validDays * DAY_MS) }),
+    architectures: shape.architectures,
+    components: shape.components,
+    description: `${shape.name} ${shape.queue} for ${shape.product}`,
+    acquireByHash: true,
+    notAutomatic: shape.notAutomatic,
+    butAutomaticUpgrades: shape.notAutomatic,
+    files,
+  });
+}
+
+/** True when a Valid-Until written at `createdAt` has used half of its time. */
+export function isRenewalDue(shape: ReleaseShape, createdAt: Date, now: Date): boolean {
+  if (shape.validDays === null) return false;
+  return now.getTime() - createdAt.getTime() > (shape.validDays * DAY_MS) / 2;
+}

@@ -1,0 +1,55 @@
+/**
+ * Plain files over HTTP, as any web server would serve them: ranges, conditional requests, no dot files,
+ * no listings. It reads live and nothing else.
+ */
+import fastifyStatic from '@fastify/static';
+import { fastify, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import path from 'node:path';
+import type { CommonConfig } from '../../../shared/config/common.ts';
+import type { Logger } from '../../../shared/log/logger.ts';
+import { indexPage } from './page.ts';
+
+/** apt's requests have short paths and no body. */
+const MAX_BODY_BYTES = 1024;
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/** A published file never changes and by-hash names its content: a cache may keep both for a year. */
+const FOR_EVER = 'public, max-age=31536000, immutable';
+/** Everything else may change at each generation, so a cache must ask. */
+const ASK_EACH_TIME = 'public, no-cache';
+
+/** The Cache-Control of a path below live's root. */
+export function cacheControl(relative: string): string {
+  const parts = relative.split(path.sep);
+  return parts[1] === 'pool' || parts.includes('by-hash') ? FOR_EVER : ASK_EACH_TIME;
+}
+
+/** Not yet listening. `root` must be there. */
+export async function buildLiveServer(options: {
+  root: string;
+  common: CommonConfig;
+  log: Logger;
+}): Promise<FastifyInstance> {
+  const logger: FastifyBaseLogger = options.log;
+  const server = fastify({
+    loggerInstance: logger,
+    disableRequestLogging: true, // one line a request is the front web server's job
+    ...{ bodyLimit: MAX_BODY_BYTES, requestTimeout: REQUEST_TIMEOUT_MS, forceCloseConnections: true },
+  });
+  await server.register(fastifyStatic, {
+    ...{ root: options.root, index: false, list: false, redirect: false, dotfiles: 'ignore' },
+    ...{ cacheControl: false, decorateReply: false },
+    setHeaders: (reply, file) => {
+      void reply.header('cache-control', cacheControl(path.relative(options.root, file)));
+      void reply.header('x-content-type-options', 'nosniff');
+    },
+  });
+  server.get('/', (request, reply) => {
+    void reply.header('cache-control', ASK_EACH_TIME);
+    void reply.header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'");
+    void reply.header('x-content-type-options', 'nosniff');
+    void reply.type('text/html; charset=utf-8');
+    return reply.send(indexPage(options.common, `${request.protocol}://${request.host}`));
+  });
+  return server;
+}

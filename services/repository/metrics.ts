@@ -1,0 +1,53 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+export interface Metrics {
+  registry: Registry;
+  sets: Counter<'queue' | 'result'>;
+  orders: Counter<'result'>;
+  generations: Counter<'queue' | 'cause'>;
+  publishSeconds: Histogram;
+  syncs: Counter<'result'>;
+  syncSeconds: Histogram;
+  /** Markers that rqp has not yet brought to every target. */
+  syncsWaiting: Gauge;
+}
+
+function name(end: string): string {
+  return `autobuilder_repository_${end}`;
+}
+
+/** Everything that /metrics shows; a registry of its own, so that tests can have several. */
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  return {
+    registry,
+    sets: new Counter({
+      ...{ name: name('sets_total'), help: 'Sets decided', labelNames: ['queue', 'result'], registers },
+    }),
+    orders: new Counter({
+      ...{ name: name('orders_total'), help: 'Orders finished', labelNames: ['result'], registers },
+    }),
+    generations: new Counter({
+      ...{
+        name: name('generations_total'),
+        help: 'Generations staged',
+        labelNames: ['queue', 'cause'],
+        registers,
+      },
+    }),
+    publishSeconds: new Histogram({
+      ...{ name: name('publish_seconds'), help: 'From intent to switched', registers },
+    }),
+    syncs: new Counter({
+      ...{ name: name('syncs_total'), help: 'Syncs to live', labelNames: ['result'], registers },
+    }),
+    syncSeconds: new Histogram({
+      ...{ name: name('sync_seconds'), help: 'One sync to every target', registers },
+    }),
+    syncsWaiting: new Gauge({
+      ...{ name: name('syncs_waiting'), help: 'Queues that wait for a sync', registers },
+    }),
+  };
+}
