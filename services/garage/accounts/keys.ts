@@ -6,8 +6,6 @@ import { readPublicKey } from '../../../shared/openpgp/keys.ts';
 
 /** A 16384-bit RSA key's line has under 3,000 characters. */
 const MAX_SSH_KEY_LENGTH = 8_192;
-/** Armored keys with photos and hundreds of certifications stay below. */
-const MAX_OPENPGP_KEY_LENGTH = 512 * 1024;
 const SSH_KEY_TYPES = /^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521))$/;
 
 export interface SshKey {
@@ -18,8 +16,9 @@ export interface SshKey {
 }
 
 export interface OpenPgpKey {
-  /** Of the primary key, as shared/openpgp writes it. */
+  /** Of the primary key, upper-case hexadecimal. */
   fingerprint: string;
+  /** Written anew by shared/openpgp, without what stood around it. */
   armored: string;
 }
 
@@ -52,13 +51,17 @@ export function readSshKey(text: string): SshKey {
   };
 }
 
-/** Reads one armored OpenPGP public key. Throws what shared/openpgp throws, and `openpgp-key-invalid` for size. */
-export async function readOpenPgpKey(armored: string): Promise<OpenPgpKey> {
-  if (armored.length > MAX_OPENPGP_KEY_LENGTH) {
-    throw new AppError('openpgp-key-invalid', 'The OpenPGP key is too large', {
-      hint: 'Export it with: gpg --armor --export-options export-minimal --export FINGERPRINT',
+/**
+ * Reads one armored OpenPGP public key. Throws `key-revoked`, `key-expired`, and what `readPublicKey`
+ * throws: `key-invalid`, `key-is-private`.
+ */
+export async function readOpenPgpKey(text: string): Promise<OpenPgpKey> {
+  const { fingerprint, armored, revoked, expiresAt } = await readPublicKey(text);
+  if (revoked) throw new AppError('key-revoked', `OpenPGP key ${fingerprint} is revoked`);
+  if (expiresAt && expiresAt.getTime() <= Date.now()) {
+    throw new AppError('key-expired', `OpenPGP key ${fingerprint} is expired`, {
+      hint: 'Extend it with gpg --quick-set-expire, then export it again.',
     });
   }
-  const key = await readPublicKey(armored);
-  return { fingerprint: key.fingerprint, armored };
+  return { fingerprint, armored };
 }
