@@ -7,7 +7,7 @@ export const PACKAGES_ORDER = (
   'Installer-Menu-Item Section Source Origin Phased-Update-Percentage Maintainer Original-Maintainer Bugs ' +
   'Config-Version Conffiles Triggers-Awaited Triggers-Pending Installed-Size Provides Pre-Depends Depends Recommends ' +
   'Suggests Conflicts Breaks Replaces Enhances Filename MSDOS-Filename Size MD5sum SHA1 SHA256 Homepage Description ' +
-  'Tag Task Description-md5'
+  'Description-md5 Tag Task'
 ).split(' ');
 
 export const SOURCES_ORDER = (
