@@ -1,0 +1,103 @@
+/** Uploaders for tests: accounts with real keys, packages made by dpkg's tools, files put into the spool. */
+import { randomBytes } from 'node:crypto';
+import { copyFile, mkdir, readFile, readdir, rename, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { addAccount, type Account } from '../../services/garage/accounts/accounts.ts';
+import type { Garage } from '../../services/garage/context.ts';
+import { takeUploads } from '../../services/garage/uploads/take-uploads.ts';
+import type { UploadOutcome } from '../../services/garage/uploads/outcome.ts';
+import { spoolFolder } from '../../shared/protocol/spool.ts';
+import { clearsignFile, makeSigningKey, makeSourcePackage } from './source-package.ts';
+
+export interface Uploader extends Account {
+  /** Armored OpenPGP private key. */
+  privateKey: string;
+}
+
+/** Names of an upload's files with where they lie before they are sent. */
+export type Files = Map<string, string>;
+
+/** An account with a fresh OpenPGP key. */
+export async function addUploader(garage: Garage, login: string): Promise<Uploader> {
+  const email = `${login}@example.org`;
+  const key = await makeSigningKey(email);
+  const account = await addAccount(garage, { login, email, sshKeys: [], openpgpKeys: [key.publicKey] });
+  return { ...account, privateKey: key.privateKey };
+}
+
+/** Fixture packages in one folder, each version made once. */
+export class PackageShelf {
+  readonly #folder: string;
+  readonly #made = new Map<string, Promise<Files>>();
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** A fresh, unsigned copy for product bookworm; what a test does to it stays with the test. */
+  async take(name: string, version?: string): Promise<Files> {
+    const key = `${name}_${version ?? ''}`;
+    const made = this.#made.get(key) ?? this.#make(name, version, path.join(this.#folder, key));
+    this.#made.set(key, made);
+    const copy = path.join(this.#folder, randomBytes(6).toString('hex'));
+    await mkdir(copy, { recursive: true });
+    const files: Files = new Map();
+    for (const [file, at] of await made) {
+      files.set(file, path.join(copy, file));
+      await copyFile(at, path.join(copy, file));
+    }
+    return files;
+  }
+
+  async #make(name: string, version: string | undefined, outDir: string): Promise<Files> {
+    const options = { outDir, distribution: 'bookworm', ...(version === undefined ? {} : { version }) };
+    const { files } = await makeSourcePackage(name, options);
+    return new Map(files.map((file) => [path.basename(file), file]));
+  }
+}
+
+/** The one name with this ending. */
+export function nameOf(files: Files, ending: string): string {
+  const name = [...files.keys()].find((each) => each.endsWith(ending));
+  if (name === undefined) throw new Error(`no ${ending} among ${[...files.keys()].join(' ')}`);
+  return name;
+}
+
+/** Rewrites a text file. */
+export async function edit(files: Files, ending: string, change: (text: string) => string): Promise<void> {
+  const file = files.get(nameOf(files, ending))!;
+  const text = await readFile(file, 'utf8');
+  const changed = change(text);
+  if (changed === text) throw new Error(`the edit of ${file} changed nothing`);
+  await writeFile(file, changed);
+}
+
+/** Clearsigns the .changes (or what has that ending) as it is. */
+export async function signFile(files: Files, by: Uploader, ending = '.changes'): Promise<void> {
+  await clearsignFile(files.get(nameOf(files, ending))!, by.privateKey);
+}
+
+/** Sends the files as drop does, the control files last. */
+export async function putFiles(
+  garage: Garage,
+  login: string,
+  files: Files,
+  product = 'bookworm',
+): Promise<void> {
+  const folder = spoolFolder(garage.home.incoming, product, login);
+  await mkdir(folder, { recursive: true });
+  for (const [name, from] of files) {
+    await copyFile(from, path.join(folder, `${name}.partial`));
+    await rename(path.join(folder, `${name}.partial`), path.join(folder, name));
+  }
+}
+
+/** One round as it would be `laterS` seconds from now. */
+export function round(garage: Garage, laterS = 0): Promise<UploadOutcome[]> {
+  return takeUploads(garage, { now: new Date(Date.now() + laterS * 1000) });
+}
+
+/** Names in a folder, sorted; none for a folder that is not there. */
+export async function namesIn(...parts: string[]): Promise<string[]> {
+  return (await readdir(path.join(...parts)).catch(() => [])).toSorted();
+}
