@@ -3,6 +3,7 @@ import path from 'node:path';
 import { homeFolders } from '../../shared/config/home.ts';
 import { AppError, messageOf } from '../../shared/errors/app-error.ts';
 import { withFileLock } from '../../shared/files/lock.ts';
+import { addresses, untilSignal } from './addresses.ts';
 import { printLine } from './console.ts';
 import { startAll } from './supervisor.ts';
 
@@ -13,33 +14,12 @@ async function main(): Promise<void> {
   const supervisor = await startAll(printLine);
   try {
     const facts = await Promise.race([supervisor.ready, ended]);
-    if (facts) process.stdout.write(`${addresses(facts)}\nCtrl-C ends it.\n`);
+    if (facts) process.stdout.write(`${addresses(home.root, facts)}\nCtrl-C ends it.\n`);
     await ended;
   } finally {
     process.stdout.write('ending the services\n');
     await supervisor.stop();
   }
-}
-
-/** What a person types next. */
-function addresses(facts: Record<string, Record<string, unknown>>): string {
-  const of = (service: string): string => {
-    const address = facts[service]?.['address'];
-    return typeof address === 'string' ? address : 'off';
-  };
-  return [
-    `Autobuilder is up; its state is in ${home.root}`,
-    `  web   ${of('garage')}`,
-    `  SSH   ${of('drop')}`,
-    `  apt   ${of('live')}`,
-  ].join('\n');
-}
-
-function untilSignal(): Promise<undefined> {
-  return new Promise((resolve) => {
-    process.once('SIGINT', () => resolve(undefined));
-    process.once('SIGTERM', () => resolve(undefined));
-  });
 }
 
 try {

@@ -140,6 +140,7 @@ describe('the line', () => {
     const dependent = await signedPackage('needs-greeter', 'dependent');
     await send(dependent);
     await waitInstalled(dependent);
+    expect(await waitLive('devel', 'Package: needs-greeter\n')).toContain('Package: greeter\n');
   });
 
   it(
@@ -255,52 +256,49 @@ describe('broken uploads', () => {
     },
   ];
 
-  it.each(broken)(
-    '$name: a record, a mail, a folder',
-    { timeout: STEP_TIMEOUT_MS },
-    async ({ name, reason, make }) => {
-      const made = await make(name.replaceAll(/\W+/g, '-'));
-      // dput itself would refuse to send these, so they go by sftp.
-      const batch = made.files.map((file) => `put ${file} /${line.product}/`).join('\n');
-      const options = [
-        '-o',
-        'StrictHostKeyChecking=no',
-        '-o',
-        'UserKnownHostsFile=/dev/null',
-        '-o',
-        'LogLevel=ERROR',
-      ];
-      await runChecked(
-        [
-          'sftp',
-          '-b',
-          '-',
-          '-i',
-          uploader.sshKey,
-          '-P',
-          String(line.ports.ssh),
-          ...options,
-          'uploader@127.0.0.1',
-        ],
-        { input: batch },
+  it.each(broken)('$name: a record, a mail, a folder', { timeout: STEP_TIMEOUT_MS }, async (example) => {
+    const { name, reason } = example;
+    const made = await example.make(name.replaceAll(/\W+/g, '-'));
+    // dput itself would refuse to send these, so they go by sftp.
+    const batch = made.files.map((file) => `put ${file} /${line.product}/`).join('\n');
+    const options = [
+      '-o',
+      'StrictHostKeyChecking=no',
+      '-o',
+      'UserKnownHostsFile=/dev/null',
+      '-o',
+      'LogLevel=ERROR',
+    ];
+    await runChecked(
+      [
+        'sftp',
+        '-b',
+        '-',
+        '-i',
+        uploader.sshKey,
+        '-P',
+        String(line.ports.ssh),
+        ...options,
+        'uploader@127.0.0.1',
+      ],
+      { input: batch },
+    );
+    const row = await waitFor('the rejection', async () => {
+      const { rows } = await line.pool.query<{ id: string; reason: string; status: string }>(
+        `select id, reason, status from uploads where trigger_file = $1 and status = 'rejected' and settled_at is not null`,
+        [path.basename(made.changes)],
       );
-      const row = await waitFor('the rejection', async () => {
-        const { rows } = await line.pool.query<{ id: string; reason: string; status: string }>(
-          `select id, reason, status from uploads where trigger_file = $1 and status = 'rejected' and settled_at is not null`,
-          [path.basename(made.changes)],
-        );
-        return rows[0];
-      });
-      expect(row.reason).toMatch(reason);
-      const folder = path.join(line.home.rejected, line.product, row.id);
-      const kept = await readdir(folder);
-      expect(kept).toContain('REASON');
-      expect(kept).toContain(path.basename(made.changes));
-      expect(await readFile(path.join(folder, 'REASON'), 'utf8')).toContain(row.reason);
-      const subject = new RegExp(`${path.basename(made.changes).replaceAll(/[.+]/g, '\\$&')} REJECTED`);
-      await waitFor('the mail', async () => (await mails(subject)).length === 1);
-    },
-  );
+      return rows[0];
+    });
+    expect(row.reason).toMatch(reason);
+    const folder = path.join(line.home.rejected, line.product, row.id);
+    const kept = await readdir(folder);
+    expect(kept).toContain('REASON');
+    expect(kept).toContain(path.basename(made.changes));
+    expect(await readFile(path.join(folder, 'REASON'), 'utf8')).toContain(row.reason);
+    const subject = new RegExp(`${path.basename(made.changes).replaceAll(/[.+]/g, '\\$&')} REJECTED`);
+    await waitFor('the mail', async () => (await mails(subject)).length === 1);
+  });
 
   it('the queue goes on afterwards', { timeout: BUILD_TIMEOUT_MS }, async () => {
     const next = await signedPackage('greeter', 'next', '7.0-1');

@@ -64,7 +64,6 @@ export async function makeInstallation(options: InstallationOptions = {}): Promi
   const ports = { web, ssh, live } as Installation['ports'];
   const webUrl = `http://127.0.0.1:${String(web)}`;
   const liveUrl = `http://127.0.0.1:${String(live)}`;
-  const at = (port: number | undefined): string => `127.0.0.1:${String(port)}`;
   const generated: Record<string, Record<string, unknown>> = {
     garage: {
       listen: at(web),
@@ -168,6 +167,10 @@ export async function makeInstallation(options: InstallationOptions = {}): Promi
     },
   };
   return installation;
+}
+
+function at(port: number | undefined): string {
+  return `127.0.0.1:${String(port)}`;
 }
 
 function minimal(): Record<string, string> {

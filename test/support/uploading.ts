@@ -7,6 +7,7 @@ import type { Garage } from '../../services/garage/context.ts';
 import { takeUploads } from '../../services/garage/uploads/take-uploads.ts';
 import type { UploadOutcome } from '../../services/garage/uploads/outcome.ts';
 import { spoolFolder } from '../../shared/protocol/spool.ts';
+import { runChecked } from '../../shared/process/run.ts';
 import { clearsignFile, makeSigningKey, makeSourcePackage } from './source-package.ts';
 
 export interface Uploader extends Account {
@@ -99,5 +100,50 @@ export function round(garage: Garage, laterS = 0): Promise<UploadOutcome[]> {
 
 /** Names in a folder, sorted; none for a folder that is not there. */
 export async function namesIn(...parts: string[]): Promise<string[]> {
-  return (await readdir(path.join(...parts)).catch(() => [])).toSorted();
+  const names: string[] = await readdir(path.join(...parts)).catch(() => []);
+  return names.toSorted();
+}
+
+/** Writes a changed file's size and sums into the .changes. */
+export async function resum(files: Files, file: string): Promise<void> {
+  const name = path.basename(file);
+  for (const [program, length] of [
+    ['md5sum', 32],
+    ['sha1sum', 40],
+    ['sha256sum', 64],
+  ] as const) {
+    const { stdout } = await runChecked([program, file]);
+    const size = (await readFile(file)).length;
+    const line = new RegExp(`^ [0-9a-f]{${String(length)}} [0-9]+ (.*${name.replaceAll('.', '\\.')})$`, 'm');
+    await edit(files, '.changes', (text) =>
+      text.replace(line, ` ${stdout.toString().slice(0, length)} ${String(size)} $1`),
+    );
+  }
+}
+
+/** Puts other content of the same size into a file. */
+export async function flipByte(file: string): Promise<void> {
+  const bytes = await readFile(file);
+  bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 0xff;
+  await writeFile(file, bytes);
+}
+
+export interface UploadRecord {
+  id: string;
+  status: string;
+  settled: boolean;
+  mails: { recipient: string; subject: string; body: string }[];
+}
+
+/** Everything that is on record of a login's uploads. */
+export async function recordsOf(garage: Garage, login: string): Promise<UploadRecord[]> {
+  const { rows } = await garage.pool.query<UploadRecord>(
+    `select u.id, u.status, u.settled_at is not null as settled,
+            (select coalesce(json_agg(json_build_object(
+                      'recipient', m.recipient, 'subject', m.subject, 'body', m.body)), '[]')
+               from mails m where m.subject_key = u.id::text) as mails
+       from uploads u join accounts a on a.id = u.account_id where a.login = $1`,
+    [login],
+  );
+  return rows;
 }

@@ -2,7 +2,6 @@
 import { readFile, readdir, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseDsc } from '../../../shared/debian/dsc.ts';
-import { parseChanges } from '../../../shared/debian/changes.ts';
 import { AppError } from '../../../shared/errors/app-error.ts';
 import { clearsign } from '../../../shared/openpgp/sign.ts';
 import { minimalEnvironment, runChecked } from '../../../shared/process/run.ts';
@@ -40,13 +39,19 @@ export async function makeLocalVersion(
   return changes;
 }
 
-/** The paths of everything a .changes lists, itself last. */
-export async function filesOfChanges(changes: string): Promise<string[]> {
-  const text = (await readFile(changes, 'utf8'))
-    .replace(/^-----BEGIN[^]*?\n\n/, '')
-    .replace(/\n-----BEGIN[^]*$/, '\n');
-  const folder = path.dirname(changes);
-  return [...parseChanges(text).files.map((file) => path.join(folder, file.name)), changes];
+/** Packs an unpacked source tree whose upstream files stand beside debian/; returns the path of the .dsc. */
+export async function packTree(tree: string): Promise<string> {
+  const folder = path.dirname(tree);
+  const changelog = await readFile(path.join(tree, 'debian', 'changelog'), 'utf8');
+  const [, source = '', version = ''] = /^(\S+) \(([^)]+)\)/.exec(changelog) ?? [];
+  const upstream = version.replace(/^\d+:/, '').replace(/-[^-]*$/, '');
+  const orig = `${source}_${upstream}.orig.tar.xz`;
+  const tar = ['--create', '--xz', '--owner=0', '--group=0', '--exclude=./debian', `--file=${orig}`];
+  await runChecked(['tar', ...tar, `--transform=s,^\\.,${source}-${upstream},`, `--directory=${tree}`, '.'], {
+    cwd: folder,
+  });
+  await runChecked(['dpkg-source', '-b', tree], { cwd: folder });
+  return path.join(folder, `${source}_${version.replace(/^\d+:/, '')}.dsc`);
 }
 
 async function readSource(dsc: string): Promise<{ source: string; version: string }> {
