@@ -73,7 +73,7 @@ export async function makeInstallation(options: InstallationOptions = {}): Promi
       missingFileGraceS: 1,
       loneDscGraceS: 2,
     },
-    drop: { ssh: { listen: at(ssh) }, http: { listen: at(dropHttp) } },
+    drop: { listen: at(ssh), http: at(dropHttp) },
     live: { listen: at(live) },
     repository: { listen: at(repositoryHttp) },
     builder: { listen: at(builder) },
@@ -215,7 +215,8 @@ export async function dput(
   await writeFile(known, `[127.0.0.1]:${String(installation.ports.ssh)} ${hostKey}`);
   await runChecked(['chmod', '600', uploader.sshKey]);
   const config = path.join(folder, 'dput.cf');
-  await writeFile(config, stanza);
+  const ssh = ['IdentitiesOnly=yes', `IdentityFile=${uploader.sshKey}`, `UserKnownHostsFile=${known}`];
+  await writeFile(config, `${stanza.trimEnd()}\n${ssh.map((option) => `    ${option}\n`).join('')}`);
   return run(['dput', '-u', '-c', config, `autobuilder-${installation.product}`, changes], {
     cwd: path.dirname(changes),
     env: { ...minimal(), HOME: folder },
