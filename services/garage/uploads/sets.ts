@@ -2,6 +2,7 @@
  * Which files in a login's folder belong together and may be taken now.
  *
  * **Guarantees.** A .changes is a set with the files it lists; a .dsc that no .changes lists is one too.
+ * Control files are read for their names only (listed-names.ts): one that is wrong is rejected later.
  * Every file ends in a set: what nobody lists is taken as orphans after {@link ORPHAN_AGE_S}. A set that is
  * complete goes before one that waits, so an upload that never completes holds up nothing but itself.
  */
@@ -93,8 +94,7 @@ async function findCandidates(
   config: Pick<GarageConfig, 'missingFileGraceS' | 'loneDscGraceS'>,
 ): Promise<Candidate[]> {
   const candidate = async (trigger: SpoolEntry, idleS: number): Promise<Candidate> => {
-    const bytes = await readControlBytes(path.join(folder.path, trigger.name));
-    const listed = listedNames(bytes?.toString('utf8') ?? '').filter((name) => name !== trigger.name);
+    const listed = await companions(folder, trigger.name);
     const graceMs = Math.max(idleS, config.missingFileGraceS) * 1000;
     return {
       trigger,
@@ -112,6 +112,21 @@ async function findCandidates(
     if (isLone) found.push(await candidate(entry, config.loneDscGraceS));
   }
   return found;
+}
+
+/**
+ * The files that come with a trigger: those it lists. A .changes that lists nothing cannot be read at all;
+ * the .dsc of its name goes with it, so that one mistake is one rejection.
+ */
+async function companions(folder: SpoolFolder, trigger: string): Promise<string[]> {
+  const others = async (name: string): Promise<string[]> => {
+    const bytes = await readControlBytes(path.join(folder.path, name));
+    return listedNames(bytes?.toString('utf8') ?? '').filter((each) => each !== trigger);
+  };
+  const listed = await others(trigger);
+  const dsc = trigger.replace(/_[^_]*\.changes$/, '.dsc');
+  if (listed.length > 0 || dsc === trigger || !folder.entries.has(dsc)) return listed;
+  return [dsc, ...(await others(dsc))].filter((name) => folder.entries.has(name));
 }
 
 function missingOf(candidate: Candidate, free: ReadonlyMap<string, SpoolEntry>): string[] {
