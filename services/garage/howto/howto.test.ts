@@ -1,0 +1,70 @@
+import { expect, test } from 'vitest';
+import { installHowto } from './install.ts';
+import { slugOf } from './snippet.ts';
+import { uploadHowto } from './upload.ts';
+
+const upload = {
+  site: 'My Builds',
+  host: 'drop.example.org',
+  port: 2222,
+  product: 'bookworm',
+  login: 'alice',
+};
+const textOf = (snippets: { id: string; text: string }[], id: string): string =>
+  snippets.find((snippet) => snippet.id === id)?.text ?? '';
+
+test('dput gets its port by an ssh option, since it knows no other way', () => {
+  expect(textOf(uploadHowto(upload), 'dput')).toBe(
+    [
+      '[my-builds-bookworm]',
+      'method = scp',
+      'fqdn = drop.example.org',
+      'login = alice',
+      'incoming = /bookworm/',
+      'ssh_config_options = Port 2222',
+    ].join('\n'),
+  );
+});
+
+test('the dput-ng profile is JSON', () => {
+  const snippet = uploadHowto(upload).find(({ id }) => id === 'dput-ng');
+  expect(snippet?.file).toBe('~/.dput.d/profiles/my-builds-bookworm.json');
+  expect(JSON.parse(snippet?.text ?? '')).toMatchObject({
+    method: 'sftp',
+    port: 2222,
+    incoming: '/bookworm/',
+  });
+});
+
+test('a login that is not known is a placeholder, an IPv6 address is bracketed where colons split', () => {
+  const { login: _, ...anonymous } = upload;
+  const snippets = uploadHowto({ ...anonymous, host: '2001:db8::1' });
+  expect(textOf(snippets, 'scp')).toMatch(/ YOUR-LOGIN@\[2001:db8::1\]:\/bookworm\/$/);
+  expect(textOf(snippets, 'dput')).toContain('fqdn = 2001:db8::1');
+  expect(textOf(snippets, 'scp').indexOf('.dsc')).toBeLessThan(textOf(snippets, 'scp').indexOf('.changes'));
+});
+
+test('apt gets the key by Signed-By in both forms, and never by apt-key', () => {
+  const snippets = installHowto({
+    ...{ site: 'My Builds', repositoryUrl: 'https://repo.example.org/live/' },
+    ...{ queue: 'devel', product: 'bookworm', components: ['main', 'extra'], notAutomatic: true },
+  });
+  expect(textOf(snippets, 'deb822').split('\n')).toEqual([
+    'Types: deb deb-src',
+    'URIs: https://repo.example.org/live/devel',
+    'Suites: bookworm',
+    'Components: main extra',
+    'Signed-By: /etc/apt/keyrings/my-builds.asc',
+  ]);
+  expect(textOf(snippets, 'one-line')).toBe(
+    'deb [signed-by=/etc/apt/keyrings/my-builds.asc] https://repo.example.org/live/devel bookworm main extra',
+  );
+  expect(textOf(snippets, 'key')).toContain('https://repo.example.org/live/archive-key.asc');
+  expect(JSON.stringify(snippets)).not.toContain('apt-key');
+});
+
+test.each([
+  ['Autobuilder', 'autobuilder'],
+  [' -Ünï 2_', 'n-2'],
+  ['---', 'autobuilder'],
+])('the name %s becomes %s in file names', (site, slug) => expect(slugOf(site)).toBe(slug));

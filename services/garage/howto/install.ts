@@ -1,0 +1,77 @@
+/** Settings for apt, filled in. Pure, since the web shows and the CLI prints them. */
+import { slugOf, type Snippet } from './snippet.ts';
+
+export interface InstallHowto {
+  /** The installation's name. */
+  site: string;
+  /** Where live is served, with or without a slash at the end. */
+  repositoryUrl: string;
+  queue: string;
+  product: string;
+  components: readonly string[];
+  /** The queue says `NotAutomatic: yes`. */
+  notAutomatic?: boolean;
+}
+
+/** Key, deb822 source, one-line source and the install command, in this order; never apt-key. */
+export function installHowto(options: InstallHowto): Snippet[] {
+  const slug = slugOf(options.site);
+  const base = options.repositoryUrl.replace(/\/+$/, '');
+  const key = `/etc/apt/keyrings/${slug}.asc`;
+  const name = `${slug}-${options.queue}-${options.product}`;
+  return [
+    keySnippet(base, key),
+    deb822Snippet(options, base, key, name),
+    oneLineSnippet(options, base, key, name),
+    installSnippet(options),
+  ];
+}
+
+function keySnippet(base: string, key: string): Snippet {
+  return {
+    id: 'key',
+    title: '1. The key',
+    note: 'Trusted for this repository only, by Signed-By below.',
+    text: `sudo install -d -m 0755 /etc/apt/keyrings\nsudo wget -O ${key} ${base}/archive-key.asc`,
+  };
+}
+
+function deb822Snippet(options: InstallHowto, base: string, key: string, name: string): Snippet {
+  return {
+    id: 'deb822',
+    title: '2. The source',
+    note: 'For Debian 9 and later.',
+    file: `/etc/apt/sources.list.d/${name}.sources`,
+    text: [
+      'Types: deb deb-src',
+      `URIs: ${base}/${options.queue}`,
+      `Suites: ${options.product}`,
+      `Components: ${options.components.join(' ')}`,
+      `Signed-By: ${key}`,
+    ].join('\n'),
+  };
+}
+
+function oneLineSnippet(options: InstallHowto, base: string, key: string, name: string): Snippet {
+  const { queue, product, components } = options;
+  return {
+    id: 'one-line',
+    title: 'The same in one line',
+    note: 'Instead of the file above, not beside it.',
+    file: `/etc/apt/sources.list.d/${name}.list`,
+    text: `deb [signed-by=${key}] ${base}/${queue} ${product} ${components.join(' ')}`,
+  };
+}
+
+function installSnippet({ queue, notAutomatic }: InstallHowto): Snippet {
+  return {
+    id: 'install',
+    title: '3. Install',
+    note: notAutomatic
+      ? `apt upgrades what came from ${queue}, but prefers the other archives for a package that they have too; name the version then.`
+      : `Packages of ${queue} are taken as any other archive's.`,
+    text: notAutomatic
+      ? 'sudo apt update\nsudo apt install PACKAGE=VERSION'
+      : 'sudo apt update\nsudo apt install PACKAGE',
+  };
+}

@@ -1,0 +1,86 @@
+/** What every page has around it. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { html, type Content, type Markup } from './markup.ts';
+
+export interface Page {
+  /** Heading and window title. */
+  title: string;
+  body: Markup;
+  /** Heading when it is more than plain text. */
+  heading?: Content;
+  /** Loads the script that follows a log. */
+  script?: boolean;
+}
+
+const NAVIGATION = [
+  ['/uploads', 'Uploads'],
+  ['/builds', 'Builds'],
+  ['/queues', 'Queues'],
+  ['/hosts', 'Hosts'],
+  ['/how-to/install', 'Install'],
+  ['/how-to/upload', 'Upload'],
+] as const;
+
+/** Sends a page; its status is what `reply` already says. */
+export async function sendPage(request: FastifyRequest, reply: FastifyReply, page: Page): Promise<unknown> {
+  const csrf = request.account ? reply.generateCsrf() : '';
+  reply.header('cache-control', request.account ? 'private, no-store' : 'no-cache');
+  reply.header('vary', 'Cookie');
+  return reply.type('text/html; charset=utf-8').send(frame(request, page, csrf).toString());
+}
+
+/** The hidden field that every form that posts carries. */
+export function csrfField(reply: FastifyReply): Markup {
+  return html`<input type="hidden" name="_csrf" value="${reply.generateCsrf()}" />`;
+}
+
+function frame(request: FastifyRequest, page: Page, csrf: string): Markup {
+  const { site, assets } = request.server.web;
+  return html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <title>${page.title === site ? site : `${page.title} · ${site}`}</title>
+        <link rel="icon" type="image/svg+xml" href="${assets.url('icon.svg')}" />
+        <link rel="stylesheet" href="${assets.url('style.css')}" />
+        ${page.script && html`<script type="module" src="${assets.url('live-log.js')}"></script>`}
+      </head>
+      <body>
+        <a class="skip" href="#main">Skip to the content</a>
+        <header class="site">
+          <a class="brand" href="/">${site}</a>
+          ${navigation(request)} ${who(request, csrf)}
+        </header>
+        <main id="main">
+          <h1>${page.heading ?? page.title}</h1>
+          ${page.body}
+        </main>
+      </body>
+    </html> `;
+}
+
+function navigation(request: FastifyRequest): Markup {
+  const path = request.url.split('?')[0] ?? '';
+  return html`<nav aria-label="Main">
+    ${NAVIGATION.map(([href, label]) => {
+      const here = path === href || path.startsWith(`${href}/`);
+      return here
+        ? html`<a href="${href}" aria-current="page">${label}</a>`
+        : html`<a href="${href}">${label}</a>`;
+    })}
+  </nav>`;
+}
+
+function who(request: FastifyRequest, csrf: string): Markup {
+  if (!request.account) return html`<div class="who"><a href="/sign-in">Sign in</a></div>`;
+  return html`<div class="who">
+    <span class="quiet">${request.account.login}${request.account.admin && ' (admin)'}</span>
+    <a class="button" href="/upload">Upload files</a>
+    <form method="post" action="/sign-out">
+      <input type="hidden" name="_csrf" value="${csrf}" />
+      <button class="plain" type="submit">Sign out</button>
+    </form>
+  </div>`;
+}

@@ -1,0 +1,25 @@
+/** Status words in a sentence, for those who do not know them by heart. */
+
+const UPLOADS: Record<string, string> = {
+  arriving: 'files are still arriving',
+  verifying: 'being checked',
+  accepted: 'accepted',
+  rejected: 'rejected',
+};
+
+const BUILDS: Record<string, string> = {
+  'needs-build': 'waits for a free slot',
+  building: 'is being built',
+  built: 'built; results are being handed over',
+  uploaded: 'handed to the repository; not yet published',
+  installed: 'published: apt can install it',
+  'dep-wait': 'waits for a build-dependency',
+  attempted: 'the package failed to build',
+  'given-back': 'a machine failed; is tried again',
+  'not-for-us': 'not built on this architecture',
+  cancelled: 'cancelled',
+  superseded: 'a newer version took its place',
+};
+
+export const wordOfUpload = (status: string): string => UPLOADS[status] ?? status;
+export const wordOfBuild = (status: string): string => BUILDS[status] ?? status;
