@@ -1,25 +1,80 @@
+/** What has to be built of an accepted source. */
+import type { Queryable } from '../../../shared/database/pool.ts';
+import { firstRow } from '../../../shared/database/pool.ts';
 import { architecturesToBuild } from '../../../shared/debian/architecture.ts';
-import { firstRow, type Queryable } from '../../../shared/database/pool.ts';
+import { compareVersions } from '../../../shared/debian/version.ts';
+import { AppError } from '../../../shared/errors/app-error.ts';
+import { moveBuild, type BuildStatus } from '../buildme/transitions.ts';
 import type { Garage } from '../context.ts';
 
+interface SourceRow {
+  id: string;
+  product: string;
+  name: string;
+  version: string;
+  architectures: string[];
+}
+
 /**
- * Writes a build row for each architecture that an accepted source is built on; part of the transaction
- * that accepts it. The source's files are at their place once `uploads.settled_at` is set, not before.
+ * One build for each architecture that applies, or one `not-for-us`; and builds of older versions that are
+ * still open are superseded. Part of the caller's transaction; planning again changes nothing.
+ *
+ * A superseded build that runs is ended by its attempt's next look at the database (attempt.ts); one that is
+ * `built` already goes to the repository, which knows best what it has published meanwhile.
  */
-export async function planBuilds(database: Queryable, garage: Garage, sourceId: string): Promise<void> {
-  const { rows } = await database.query<{ product: string; architectures: string[] }>(
-    'select product, architectures from sources where id = $1',
+export async function planBuilds(
+  database: Queryable,
+  garage: Pick<Garage, 'common'>,
+  sourceId: string,
+): Promise<void> {
+  const { rows } = await database.query<SourceRow>(
+    'select id, product, name, version, architectures from sources where id = $1',
     [sourceId],
   );
   const source = firstRow(rows, 'source-unknown', `There is no source ${sourceId}`);
-  const product = garage.common.products.find(({ name }) => name === source.product);
-  if (!product) return;
-  const [preferred] = product.architectures;
-  for (const build of architecturesToBuild(source.architectures, product.architectures, preferred)) {
-    await database.query(
-      `insert into builds (source_id, architecture, binaries) values ($1, $2, $3)
-       on conflict (source_id, architecture) do nothing`,
-      [sourceId, build.architecture, build.binaries],
-    );
+  const product = garage.common.products.find((each) => each.name === source.product);
+  if (!product) {
+    throw new AppError('product-unknown', `Product '${source.product}' is not configured`, {
+      hint: `Known: ${garage.common.products.map((each) => each.name).join(', ')}`,
+    });
+  }
+  const preferred = product.architectures[0];
+  const builds = architecturesToBuild(source.architectures, product.architectures, preferred);
+  for (const { architecture, binaries } of builds) {
+    await insertBuild(database, source.id, architecture, binaries, 'needs-build');
+  }
+  if (builds.length === 0) await insertBuild(database, source.id, preferred, 'any', 'not-for-us');
+  await supersedeOlder(database, source);
+}
+
+async function insertBuild(
+  database: Queryable,
+  sourceId: string,
+  architecture: string,
+  binaries: string,
+  status: BuildStatus,
+): Promise<void> {
+  await database.query(
+    `insert into builds (source_id, architecture, binaries, status) values ($1, $2, $3, $4)
+     on conflict (source_id, architecture) do nothing`,
+    [sourceId, architecture, binaries, status],
+  );
+}
+
+const OPEN: BuildStatus[] = ['needs-build', 'building', 'dep-wait', 'given-back'];
+
+async function supersedeOlder(database: Queryable, source: SourceRow): Promise<void> {
+  const { rows } = await database.query<{ id: string; status: BuildStatus; version: string }>(
+    `select b.id, b.status, s.version
+       from builds b join sources s on s.id = b.source_id
+      where s.product = $1 and s.name = $2 and s.id <> $3 and b.status = any($4)
+      order by b.id`,
+    [source.product, source.name, source.id, OPEN],
+  );
+  for (const build of rows) {
+    if (compareVersions(build.version, source.version) >= 0) continue;
+    await moveBuild(database, build.id, build.status, 'superseded', {
+      failReason: `Version ${source.version} was accepted.`,
+    });
   }
 }

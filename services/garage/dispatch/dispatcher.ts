@@ -1,0 +1,181 @@
+/**
+ * The scheduler: looks at the tables, brings every attempt to an end, fills free slots. It remembers only
+ * which attempts it attends to at the moment; whatever is lost with the process is in the tables and on
+ * the hosts, and the next one goes on there.
+ */
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { bundleRunner, type RunnerBundle } from '../../../shared/runner-bundle/bundle.ts';
+import { ensureKeyPair } from '../../../shared/ssh/key-pair.ts';
+import type { Garage } from '../context.ts';
+import { runAttempt, type Dispatch } from './attempt.ts';
+import { fillSlots } from './fill.ts';
+import { handOverBuilt } from './hand-over.ts';
+import { HostWatch } from './host-watch.ts';
+import { registerEmbeddedHost } from './hosts.ts';
+import { instanceId } from './instance.ts';
+import { takeLeadership, type Leadership } from './leadership.ts';
+import { renewAll, unfinishedAttempts } from './lease.ts';
+import { RepositoryAccess } from './repository-access.ts';
+import { returnBuilds } from './return-builds.ts';
+import { syncInstalled } from './sync-status.ts';
+
+/** While something waits for a host or a time; everything else is woken or swept by cron. */
+const LOOK_AGAIN_MS = 2_000;
+
+export interface Dispatcher {
+  /** Makes garage's SSH key and takes the lock of the one that dispatches; false when another process has it. */
+  start(): Promise<boolean>;
+  /**
+   * One look at everything: hosts, builds to return, sets to hand over, attempts to resume, slots to fill.
+   * Attempts run on in the background. Two calls at a time are one round after another; nothing is done
+   * without the lock. Never throws: each part that fails is logged and done again by the next round.
+   */
+  round(): Promise<void>;
+  /** Resolves when no attempt runs and none can be started now. */
+  idle(): Promise<void>;
+  /** Lets go of attempts (their runners go on and are found again) and of the lock. */
+  stop(): Promise<void>;
+}
+
+export interface DispatcherOptions {
+  /** The runner to push; default: this checkout's, bundled. */
+  runner?: RunnerBundle;
+}
+
+/** Garage's own key pair, as `builder.authorizedKey` and an admin's hosts know it. */
+export function garageKeyFile(garage: Pick<Garage, 'home'>): string {
+  return path.join(garage.home.garage, 'ssh', 'id_ed25519');
+}
+
+export function createDispatcher(garage: Garage, options: DispatcherOptions = {}): Dispatcher {
+  return new OneDispatcher(garage, options);
+}
+
+interface Parts extends Dispatch {
+  leadership: Leadership;
+}
+
+class OneDispatcher implements Dispatcher {
+  private readonly garage: Garage;
+  private readonly options: DispatcherOptions;
+  private readonly stopping = new AbortController();
+  private readonly running = new Map<string, Promise<void>>();
+  private parts: Parts | undefined;
+  private current: Promise<void> | undefined;
+  private next: Promise<void> | undefined;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(garage: Garage, options: DispatcherOptions) {
+    this.garage = garage;
+    this.options = options;
+  }
+
+  async start(): Promise<boolean> {
+    const key = await ensureKeyPair(garageKeyFile(this.garage), 'autobuilder garage');
+    const leadership = await takeLeadership(this.garage.databaseUrl);
+    if (!leadership) return false;
+    const privateKey = await readFile(key.privateFile, 'utf8');
+    const bundle = this.options.runner ?? (await bundleRunner());
+    await renewAll(this.garage);
+    this.parts = {
+      garage: this.garage,
+      bundle,
+      privateKey,
+      leadership,
+      instance: await instanceId(this.garage.home),
+      repository: new RepositoryAccess(this.garage),
+      stopping: AbortSignal.any([this.stopping.signal, leadership.lost]),
+      watch: new HostWatch(this.garage, bundle, privateKey),
+    };
+    return true;
+  }
+
+  round(): Promise<void> {
+    if (!this.current) {
+      this.current = this.look().finally(() => {
+        this.current = undefined;
+      });
+      return this.current;
+    }
+    // What the caller knows of may have come after that round looked.
+    this.next ??= this.current.then(() => {
+      this.next = undefined;
+      return this.round();
+    });
+    return this.next;
+  }
+
+  async idle(): Promise<void> {
+    for (;;) {
+      await this.round();
+      if (this.running.size === 0 || this.stopping.signal.aborted) return;
+      await Promise.race(this.running.values());
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    clearTimeout(this.timer);
+    await (this.next ?? this.current);
+    clearTimeout(this.timer);
+    await Promise.all(this.running.values());
+    await this.parts?.leadership.release();
+  }
+
+  private async look(): Promise<void> {
+    clearTimeout(this.timer);
+    const { garage } = this;
+    await this.step('take the lock again', () => this.regain());
+    const parts = this.parts;
+    if (!parts || parts.stopping.aborted) return;
+    await this.step('register the local host', () => registerEmbeddedHost(garage));
+    await this.step('take over what the repository says', () => syncInstalled(garage));
+    await this.step('return builds', () => returnBuilds(garage));
+    await this.step('hand over sets', () => handOverBuilt(garage));
+    await this.step('resume attempts', () => this.resume(parts));
+    await this.step('fill slots', () => fillSlots({ ...parts, begin: (id) => this.begin(parts, id) }));
+    await this.step('look for what waits', () => this.lookAgain());
+  }
+
+  /** A lock that broke with its connection: whoever has it now dispatches, and that may be us again. */
+  private async regain(): Promise<void> {
+    if (!this.parts?.leadership.lost.aborted || this.stopping.signal.aborted) return;
+    await Promise.all(this.running.values());
+    this.garage.log.warn('the lock of the dispatcher was lost with its connection');
+    if (await this.start()) this.garage.log.info('the lock of the dispatcher is taken again');
+  }
+
+  private async resume(parts: Parts): Promise<void> {
+    for (const id of await unfinishedAttempts(this.garage)) {
+      if (!this.running.has(id)) this.begin(parts, id);
+    }
+  }
+
+  private begin(parts: Parts, id: string): void {
+    if (parts.stopping.aborted) return;
+    const task = runAttempt(parts, id).finally(() => {
+      this.running.delete(id);
+      // Its slot is free, and its set may be ready.
+      if (!parts.stopping.aborted) void this.round();
+    });
+    this.running.set(id, task);
+  }
+
+  private async lookAgain(): Promise<void> {
+    const { rowCount } = await this.garage.pool.query(
+      `select 1 from builds where status in ('needs-build', 'given-back', 'built') limit 1`,
+    );
+    if (rowCount !== 1 || this.stopping.signal.aborted) return;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => void this.round(), LOOK_AGAIN_MS);
+  }
+
+  private async step(name: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!this.stopping.signal.aborted) this.garage.log.error({ err: error, step: name }, 'a step failed');
+    }
+  }
+}

@@ -1,0 +1,97 @@
+/** The one mail that an uploader gets when a source is through; pure. */
+import { unreachable } from '../../../shared/errors/app-error.ts';
+import type { NewMail } from '../mail/outbox.ts';
+import type { BuildStatus } from '../buildme/transitions.ts';
+
+export interface ReportedBuild {
+  id: string;
+  architecture: string;
+  status: BuildStatus;
+  failClass: string | null;
+  failReason: string | null;
+  /** Stage of the last attempt; null when there was none. */
+  stage: string | null;
+  /** The end of its log; empty when there is none. */
+  logTail: string[];
+}
+
+export interface ReportedSource {
+  product: string;
+  name: string;
+  version: string;
+  recipient: string;
+  /** Tells this end from an earlier one of the same source. */
+  subjectKey: string;
+  builds: ReportedBuild[];
+}
+
+/** `url` is garage's own, without a slash at the end. */
+export function resultMail(source: ReportedSource, queue: string, url: string): NewMail {
+  const parts = source.builds.map((build) => describe(build, queue, url));
+  return {
+    kind: 'result',
+    subjectKey: source.subjectKey,
+    recipient: source.recipient,
+    thread: `${source.product}/${source.name}`,
+    subject: subjectOf(source, queue),
+    body: [`${source.name} ${source.version} for ${source.product}`, ...parts].join('\n\n') + '\n',
+    headers: { 'X-Debian-Package': source.name },
+  };
+}
+
+function subjectOf({ name, version, product, builds }: ReportedSource, queue: string): string {
+  const on = (test: (build: ReportedBuild) => boolean): string =>
+    builds
+      .filter(test)
+      .map((build) => build.architecture)
+      .join(', ');
+  const refused = on((build) => build.status === 'attempted' && build.failClass === 'repository');
+  const failed = on((build) => build.status === 'attempted' && build.failClass !== 'repository');
+  const waiting = on((build) => build.status === 'dep-wait');
+  const installed = on((build) => build.status === 'installed');
+  const which = `${name} ${version}`;
+  if (failed) return `${which} FAILED to build on ${failed}`;
+  if (refused) return `${which} REFUSED by ${queue} on ${refused}`;
+  if (waiting) return `${which} waits for dependencies on ${waiting}`;
+  if (installed) return `Accepted ${which} (${installed}) into ${queue}`;
+  if (builds.some((build) => build.status === 'not-for-us')) {
+    return `${which} is not for any architecture of ${product}`;
+  }
+  return `${which} was cancelled`;
+}
+
+function describe(build: ReportedBuild, queue: string, url: string): string {
+  const lines = [`${build.architecture}: ${sentence(build, queue)}`, `  ${url}/builds/${build.id}`];
+  const failed = build.status === 'attempted' || build.status === 'dep-wait';
+  if (failed && build.logTail.length > 0) {
+    lines.push('  The end of its log:', ...build.logTail.map((line) => `  | ${line}`));
+  }
+  return lines.join('\n');
+}
+
+function sentence(build: ReportedBuild, queue: string): string {
+  const reason = build.failReason ? `: ${build.failReason}` : '';
+  switch (build.status) {
+    case 'installed':
+      return `built and published in ${queue}`;
+    case 'attempted':
+      if (build.failClass === 'repository') return `built, and REFUSED by the repository${reason}`;
+      return `FAILED in stage ${build.stage ?? 'init'} (${build.failClass ?? 'unknown'})${reason}`;
+    case 'dep-wait':
+      return `cannot be built yet${reason}. It is tried again when something new is published.`;
+    case 'not-for-us':
+      return 'nothing of this source is for this product';
+    case 'superseded':
+      return `superseded by a newer version${reason}`;
+    case 'cancelled':
+      return `cancelled${reason}`;
+    case 'needs-build':
+    case 'building':
+    case 'built':
+    case 'uploaded':
+    case 'given-back':
+      return build.status;
+    default:
+      return unreachable(build.status);
+  }
+}
