@@ -65,7 +65,7 @@ export async function addAttempt(
   return id(
     database,
     `insert into attempts (build_id, number, host_id, slot, stage, directory, leased_until, finished_at, exit_class, result)
-     select $1::bigint, $2, id, $1::bigint % 2, $3, $4, now(), case when $5::bool then now() end, case when $5::bool then 'success' end, $6
+     select $1::bigint, $2, id, $1::bigint, $3, $4, now(), case when $5::bool then now() end, case when $5::bool then 'success' end, $6
        from hosts where name = 'builder-1' returning id`,
     [buildId, number, stage, directory, finished, result === null ? null : JSON.stringify(result)],
   );
