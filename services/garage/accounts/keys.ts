@@ -1,6 +1,6 @@
 /** Checks key text before it is stored: what is not exactly one good public key is refused. */
 import { createHash } from 'node:crypto';
-import { utils } from 'ssh2';
+import ssh2 from 'ssh2';
 import { AppError } from '../../../shared/errors/app-error.ts';
 import { readPublicKey } from '../../../shared/openpgp/keys.ts';
 
@@ -41,7 +41,7 @@ export function readSshKey(text: string): SshKey {
       'An SSH key line starts with ssh-ed25519, ssh-rsa or ecdsa-sha2-nistp..., no options',
     );
   }
-  const parsed = utils.parseKey(`${type} ${base64}`);
+  const parsed = ssh2.utils.parseKey(`${type} ${base64}`);
   if (parsed instanceof Error || Array.isArray(parsed)) throw invalidSshKey('The SSH key cannot be read');
   const blob = parsed.getPublicSSH();
   const hash = createHash('sha256').update(blob).digest('base64').replace(/=+$/, '');
