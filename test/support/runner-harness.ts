@@ -20,6 +20,11 @@ const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
 /** A cold base needs a minute or two; a build of a fixture seconds. */
 const COMMAND_TIMEOUT_MS = 300_000;
 
+/** The oldest Node that must do is 18: name one here to try it. */
+const NODEJS =
+  process.env['AUTOBUILDER_TEST_NODEJS'] ??
+  (existsSync('/usr/bin/nodejs') ? '/usr/bin/nodejs' : process.execPath);
+
 interface Who {
   workdir: string;
   home: string;
@@ -98,8 +103,7 @@ export class RunnerHarness {
 
   /** One command of the runner, as the unprivileged user unless `asRoot`. */
   call(args: string[], options: { asRoot?: boolean; signal?: AbortSignal } = {}): Promise<RunResult> {
-    const nodejs = existsSync('/usr/bin/nodejs') ? '/usr/bin/nodejs' : process.execPath;
-    return run([nodejs, this.#runner, ...args], {
+    return run([NODEJS, this.#runner, ...args], {
       cwd: '/',
       env: minimalEnvironment({ HOME: this.#who.home }),
       timeoutMs: COMMAND_TIMEOUT_MS,
@@ -155,6 +159,13 @@ export class RunnerHarness {
     const followed = await this.call(['follow', this.folder(attempt), '0']);
     if (followed.code !== 0) throw new Error(`follow: ${followed.stderr.toString()}`);
     return { log: followed.stdout.toString('utf8'), result: await this.result(attempt) };
+  }
+
+  /** {@link toEnd}, but anything other than a success throws with the whole log. */
+  async toSuccess(attempt: string): Promise<{ log: string; result: Result }> {
+    const end = await this.toEnd(attempt);
+    if (end.result.exitClass !== 'success') throw new Error(`${end.result.message}\n${end.log}`);
+    return end;
   }
 
   async result(attempt: string): Promise<Result> {

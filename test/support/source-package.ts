@@ -134,7 +134,12 @@ export async function makeSourcePackage(name: string, options: SourcePackageOpti
 export async function makeSigningKey(
   email = 'tester@example.org',
 ): Promise<{ privateKey: string; publicKey: string }> {
-  return generateKey({ type: 'curve25519', userIDs: [{ name: 'Package Tester', email }], format: 'armored' });
+  return generateKey({
+    type: 'ecc',
+    curve: 'ed25519Legacy',
+    userIDs: [{ name: 'Package Tester', email }],
+    format: 'armored',
+  });
 }
 
 /** Replaces a text file by its clear-signed form. */

@@ -7,7 +7,7 @@ import { AppError, messageOf, unreachable } from '../../../shared/errors/app-err
 import type { ExitClass, Job, Result, Stage } from '../../../shared/protocol/job.ts';
 import type { FileEntry } from '../../../shared/protocol/names.ts';
 import { exitCodeFor } from '../cli/exit-codes.ts';
-import { BuildLog } from '../logs/build-log.ts';
+import { BuildLog, fileSink } from '../logs/build-log.ts';
 import { collectResults } from '../results/collect.ts';
 import { finish } from '../results/state-files.ts';
 import { ensureBase, type Base } from '../target/base.ts';
@@ -111,6 +111,13 @@ async function cleanUp(running: Running): Promise<void> {
   }
 }
 
+/** A job that did not succeed has no results, however far it came. */
+async function removeResults(attempt: Attempt): Promise<void> {
+  for (const folder of [attempt.results, `${attempt.results}.partial`]) {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
 function logEnd(log: BuildLog, end: End, error: unknown): void {
   const isUnknown = error instanceof Error && !(error instanceof AppError);
   if (isUnknown) log.line(`E: ${error.stack ?? error.message}`);
@@ -138,7 +145,7 @@ async function conclude(running: Running, end: End, error: unknown): Promise<voi
   const { attempt, stages, log } = running;
   await stages.enter('ending');
   await cleanUp(running);
-  if (end.exitClass !== 'success') await rm(attempt.results, { recursive: true, force: true });
+  if (end.exitClass !== 'success') await removeResults(attempt);
   await stages.enter('done');
   logEnd(log, end, error);
   log.close();
@@ -153,7 +160,7 @@ export async function runJob(attempt: Attempt, job: Job): Promise<number> {
     endedBy ??= reason;
     controller.abort();
   };
-  const log = new BuildLog(attempt.log, job.maxLogBytes, () => endJob('log-limit'));
+  const log = new BuildLog(fileSink(attempt.log), job.maxLogBytes, () => endJob('log-limit'));
   const stages = new Stages(attempt, log);
   const timer = setTimeout(() => endJob('timeout'), job.timeoutS * 1000);
   process.on('SIGTERM', () => endJob('cancelled'));

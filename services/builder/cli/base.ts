@@ -2,7 +2,7 @@
 import { readJob, type Attempt } from '../build/attempt.ts';
 import { missingPackages } from '../build/host-tools.ts';
 import { jobFailure } from '../build/failure.ts';
-import { BuildLog } from '../logs/build-log.ts';
+import { BuildLog, stdoutSink } from '../logs/build-log.ts';
 import { ensureBase } from '../target/base.ts';
 import { EXIT } from './exit-codes.ts';
 
@@ -14,7 +14,7 @@ export async function base(attempt: Attempt): Promise<number> {
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(), job.timeoutS * 1000);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => controller.abort());
-  const log = new BuildLog('/dev/stdout', job.maxLogBytes, () => controller.abort());
+  const log = new BuildLog(stdoutSink(), job.maxLogBytes, () => controller.abort());
   try {
     const made = await ensureBase(job.base, { workdir: attempt.workdir, log, signal: controller.signal });
     await made.release();

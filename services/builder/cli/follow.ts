@@ -65,6 +65,18 @@ async function openLog(attempt: Attempt, hint: Hint): Promise<FileHandle | null>
   }
 }
 
+async function sendAll(attempt: Attempt, log: FileHandle, offset: number, hint: Hint): Promise<void> {
+  const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+  let at = offset;
+  for (;;) {
+    const wasDone = isDone(attempt); // before the read, so that nothing comes after the last one
+    at = await send(log, at, buffer);
+    if (wasDone) return;
+    await settleDead(attempt);
+    await hint.wait();
+  }
+}
+
 /**
  * Ends with 0 once the status is `done` and everything was sent. Gives an attempt whose runner died its
  * result. Throws `usage` for an attempt that was never started.
@@ -72,17 +84,9 @@ async function openLog(attempt: Attempt, hint: Hint): Promise<FileHandle | null>
 export async function follow(attempt: Attempt, offset: number): Promise<number> {
   if (runnerState(attempt) === 'none') throw usageError(`Attempt ${attempt.id} was never started`);
   const hint = new Hint(attempt.folder);
-  const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
   const log = await openLog(attempt, hint);
   try {
-    let at = offset;
-    while (log !== null) {
-      const wasDone = isDone(attempt); // before the read, so that nothing comes after the last one
-      at = await send(log, at, buffer);
-      if (wasDone) break;
-      await settleDead(attempt);
-      await hint.wait();
-    }
+    if (log !== null) await sendAll(attempt, log, offset, hint);
     return EXIT.ok;
   } finally {
     hint.close();

@@ -12,8 +12,34 @@ export function showCommand(argv: readonly string[]): string {
     .join(' ');
 }
 
+/** Where a log goes. */
+export interface LogSink {
+  write(bytes: Uint8Array): void;
+  close(): void;
+}
+
+/** Appends to a file; closing makes it durable. */
+export function fileSink(file: string): LogSink {
+  const fd = openSync(file, 'a', 0o644);
+  return {
+    write: (bytes) => {
+      let written = 0;
+      while (written < bytes.length) written += writeSync(fd, bytes, written);
+    },
+    close: () => {
+      fsyncSync(fd);
+      closeSync(fd);
+    },
+  };
+}
+
+/** This process's stdout, which may be a pipe that does not take everything at once. */
+export function stdoutSink(): LogSink {
+  return { write: (bytes) => void process.stdout.write(bytes), close: () => undefined };
+}
+
 export class BuildLog {
-  readonly #fd: number;
+  readonly #sink: LogSink;
   readonly #maxBytes: number;
   readonly #onLimit: () => void;
   readonly #startedMs = Date.now();
@@ -23,8 +49,8 @@ export class BuildLog {
   #isCut = false;
 
   /** `onLimit` is called once, when output was cut at `maxBytes`. */
-  constructor(file: string, maxBytes: number, onLimit: () => void) {
-    this.#fd = openSync(file, 'a', 0o644);
+  constructor(sink: LogSink, maxBytes: number, onLimit: () => void) {
+    this.#sink = sink;
     this.#maxBytes = maxBytes;
     this.#onLimit = onLimit;
   }
@@ -64,13 +90,11 @@ export class BuildLog {
   }
 
   close(): void {
-    fsyncSync(this.#fd);
-    closeSync(this.#fd);
+    this.#sink.close();
   }
 
   #put(bytes: Uint8Array): void {
-    let written = 0;
-    while (written < bytes.length) written += writeSync(this.#fd, bytes, written);
+    this.#sink.write(bytes);
     this.#bytes += bytes.length;
     if (bytes.length > 0) this.#atLineStart = bytes.at(-1) === 0x0a;
   }

@@ -63,9 +63,10 @@ const TARGET_ENVIRONMENT = {
   DEBIAN_FRONTEND: 'noninteractive',
 };
 
+/** `--mount-proc` implies `--mount`: the processes' own /proc, which naming a network namespace needs. */
 function insideArgv(): Argv {
   const runner = process.argv[1] ?? '';
-  const namespaces = ['--mount', '--pid', '--ipc', '--uts', '--fork', '--kill-child'];
+  const namespaces = ['--mount-proc', '--pid', '--ipc', '--uts', '--fork', '--kill-child'];
   return [...USER_NAMESPACE, ...namespaces, '--', ...INIT, '--', process.execPath, runner, 'inside'];
 }
 
