@@ -105,6 +105,10 @@ export const installJob = z.strictObject({
 });
 export type InstallJob = z.infer<typeof installJob>;
 
+/** Around the output of an install job's command in build.log, each a line of its own. */
+export const OUTPUT_BEGIN = '----- begin of the output';
+export const OUTPUT_END = '----- end of the output';
+
 export const job = z.discriminatedUnion('kind', [buildJob, installJob]);
 export type Job = z.infer<typeof job>;
 

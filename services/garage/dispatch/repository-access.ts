@@ -23,9 +23,8 @@ export class RepositoryAccess {
     this.garage = garage;
   }
 
-  /** The product's first queue as an apt source; null while the key or the product is not published yet. */
-  async sourceFor(product: Product): Promise<AptSource | null> {
-    const queue = this.garage.common.queues[0].name;
+  /** A queue (default: the first) as the product's apt source; null while key or product is not published yet. */
+  async sourceFor(product: Product, queue = this.garage.common.queues[0].name): Promise<AptSource | null> {
     const key = await this.archiveKey();
     if (key === null || !(await this.isPublished(queue, product.name))) return null;
     return { uris: [this.url(queue)], suites: [product.name], components: product.components, key };
