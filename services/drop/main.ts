@@ -24,6 +24,7 @@ await runService('drop', async (log) => {
 
   const metrics = createMetrics();
   const accounts = createAccountsReader(config.accountsSnapshot, log);
+  await accounts.current(); // a missing or broken snapshot is said at once
   const spool = createSpool({ incoming: config.incoming, limits, metrics });
   const stopping = new AbortController();
   await keepSwept(config.incoming, log, stopping.signal);
