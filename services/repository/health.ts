@@ -1,5 +1,5 @@
 /** /healthz and /metrics, for loopback only. */
-import { fastify, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import type { Repository } from './context.ts';
 
 /** Not yet listening. /healthz answers 503 when the database does not. */
@@ -7,7 +7,7 @@ export function buildHealthServer(repository: Repository): FastifyInstance {
   const logger: FastifyBaseLogger = repository.log;
   const server = fastify({
     loggerInstance: logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: true,
   });
   server.get('/healthz', async (_request, reply) => {

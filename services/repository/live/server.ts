@@ -3,7 +3,7 @@
  * no listings. It reads live and nothing else.
  */
 import fastifyStatic from '@fastify/static';
-import { fastify, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import path from 'node:path';
 import type { CommonConfig } from '../../../shared/config/common.ts';
 import type { Logger } from '../../../shared/log/logger.ts';
@@ -33,7 +33,8 @@ export async function buildLiveServer(options: {
   const logger: FastifyBaseLogger = options.log;
   const server = fastify({
     loggerInstance: logger,
-    disableRequestLogging: true, // one line a request is the front web server's job
+    // One line a request is the front web server's job.
+    logController: new LogController({ disableRequestLogging: true }),
     ...{ bodyLimit: MAX_BODY_BYTES, requestTimeout: REQUEST_TIMEOUT_MS, forceCloseConnections: true },
   });
   await server.register(fastifyStatic, {

@@ -2,11 +2,9 @@
  * Puts files into a queue's pool. A file gets its name there by link(2), which never replaces: what is
  * published stays as it is.
  */
-import { createHash, randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
+import { randomBytes } from 'node:crypto';
 import { chmod, copyFile, link, mkdir, open, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { AppError, hasErrno } from '../../../shared/errors/app-error.ts';
 import { fsyncDirectory } from '../../../shared/files/durable.ts';
 import { hashFile } from '../../../shared/files/hash-file.ts';
@@ -20,52 +18,20 @@ export interface Placed {
 }
 
 /**
- * Copies `from` into the pool. A copy, not a link: whoever made `from` may still have it open. Throws
- * `file-changed` when the bytes are not the ones that were checked, `pool-file-differs` when another
- * content has the name.
+ * Gives a durable file of ours a name in the pool: as a hard link, or a copy where that cannot be. Throws
+ * `pool-file-differs` when another content has the name.
  */
-export async function copyIntoPool(from: string, pool: string, file: Placed): Promise<void> {
+export async function placeIntoPool(from: string, pool: string, file: Placed): Promise<void> {
   const target = joinInside(pool, file.path);
   if (await isAlreadyThere(target, file)) return;
-  await withTemporary(target, async (temporary) => {
-    const source = await open(from, constants.O_RDONLY | constants.O_NOFOLLOW);
-    const copy = await open(temporary, 'wx', 0o644);
-    const hash = createHash('sha256');
-    try {
-      await pipeline(
-        source.createReadStream({ autoClose: false }),
-        async function* (chunks: AsyncIterable<Buffer>) {
-          for await (const chunk of chunks) {
-            hash.update(chunk);
-            yield chunk;
-          }
-        },
-        copy.createWriteStream({ autoClose: false }),
-      );
-      await copy.sync();
-    } finally {
-      await source.close();
-      await copy.close();
-    }
-    if (hash.digest('hex') !== file.sha256) {
-      throw new AppError('file-changed', `File ${path.basename(file.path)} changed while it was taken over`);
-    }
-  });
-}
-
-/** Gives a file of one queue's pool to another's, as a hard link, or a copy where that cannot be. */
-export async function linkIntoPool(fromPool: string, pool: string, file: Placed): Promise<void> {
-  const target = joinInside(pool, file.path);
-  if (await isAlreadyThere(target, file)) return;
-  const source = joinInside(fromPool, file.path);
   await mkdir(path.dirname(target), { recursive: true });
   try {
-    await link(source, target);
+    await link(from, target);
     await fsyncDirectory(path.dirname(target));
   } catch (error) {
     if (!hasErrno(error, 'EXDEV', 'EPERM', 'EMLINK')) throw error;
     await withTemporary(target, async (temporary) => {
-      await copyFile(source, temporary);
+      await copyFile(from, temporary);
       const handle = await open(temporary, 'r');
       try {
         await handle.sync();

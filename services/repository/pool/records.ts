@@ -90,7 +90,7 @@ export async function recordPackage(
 ): Promise<string> {
   await database.query(
     `insert into packages (product, component, kind, name, version, architecture, source, source_version, stanza, files)
-     select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
+     select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text[]
       where not exists (select 1 from packages where product = $1::text and kind = $3::text
                           and name = $4::text and version = $5::text and architecture = $6::text)
      on conflict do nothing`,

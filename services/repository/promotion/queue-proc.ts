@@ -7,6 +7,7 @@
  */
 import { wake } from '../../../shared/database/listen.ts';
 import { AppError } from '../../../shared/errors/app-error.ts';
+import { joinInside } from '../../../shared/files/safe-path.ts';
 import { GARAGE_CHANNEL, type OrderRow } from '../../../shared/protocol/tables.ts';
 import { coalesce, type Coalesced } from '../coalesce.ts';
 import type { Repository } from '../context.ts';
@@ -14,7 +15,7 @@ import { publish } from '../generations/publish.ts';
 import { recover } from '../generations/recover.ts';
 import { withQueueLock, type QueueLock } from '../locks.ts';
 import { placesOf } from '../places.ts';
-import { linkIntoPool } from '../pool/place.ts';
+import { placeIntoPool } from '../pool/place.ts';
 import { poolFiles } from '../pool/records.ts';
 import { planPromotion, type PromotionPlan } from './plan.ts';
 import { mayPromote } from './rights.ts';
@@ -103,7 +104,7 @@ async function linkFiles(
   const to = placesOf(repository.home, order.to_queue, order.product);
   const paths = [...new Set(plan.add.flatMap((each) => each.files))];
   for (const file of await poolFiles(lock.client, order.product, paths)) {
-    await linkIntoPool(from.pool, to.pool, file);
+    await placeIntoPool(joinInside(from.pool, file.path), to.pool, file);
   }
 }
 

@@ -35,6 +35,7 @@ export async function ensureArchiveKey(
   owner: { name: string; email: string },
 ): Promise<ArchiveKeyPair> {
   const files = keyFiles(home);
+  await mkdir(home.repository, { recursive: true });
   await mkdir(path.dirname(files.private), { recursive: true, mode: 0o700 });
   return withFileLock(path.join(path.dirname(files.private), 'lock'), LOCK_WAIT_S, async () => {
     const privateArmored = (await readIfThere(files.private)) ?? (await makeKey(files.private, owner));

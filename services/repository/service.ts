@@ -1,0 +1,82 @@
+/** Everything that runs by itself: queue managers, queue-proc and rqp, their schedule and their hints. */
+import { schedule, type ScheduledTask } from 'node-cron';
+import { listen } from '../../shared/database/listen.ts';
+import { REPOSITORY_CHANNEL } from '../../shared/protocol/tables.ts';
+import { coalesce, type Coalesced } from './coalesce.ts';
+import type { Repository } from './context.ts';
+import { sweepQueue } from './incoming/manager.ts';
+import { queueProducts } from './places.ts';
+import { createQueueProc } from './promotion/queue-proc.ts';
+import { publishKey } from './signing/publish-key.ts';
+import { createRqp } from './sync/rqp.ts';
+import { watchIncoming, watchMarkers } from './watch.ts';
+
+export interface Service {
+  /** Ends what runs, cleanly. */
+  stop(): Promise<void>;
+}
+
+/** Publishes what is due (each queue with each product, empty at first) and starts all loops. */
+export async function startService(repository: Repository): Promise<Service> {
+  const ending = new AbortController();
+  await publishKey(repository);
+  const rqp = createRqp(repository, { signal: ending.signal });
+  const managers = new Map(
+    repository.common.queues.map((queue) => [queue.name, createManager(repository, queue.name, rqp)]),
+  );
+  const proc = createQueueProc(repository, () => rqp.wake());
+  const wakeAll = (): void => {
+    for (const manager of managers.values()) manager.wake();
+    proc.wake();
+  };
+  await Promise.all([...managers.values()].map((manager) => manager.run()));
+  const tasks = startSchedule(repository, managers, proc);
+  const sweep = setInterval(() => rqp.wake(), repository.config.syncSweepS * 1000);
+  const unlisten = listen(repository.databaseUrl, REPOSITORY_CHANNEL, wakeAll);
+  const unwatchIncoming = await watchIncoming(repository, (queue) => managers.get(queue)?.wake());
+  const unwatchMarkers = await watchMarkers(repository, () => rqp.wake());
+  wakeAll();
+  rqp.wake();
+  return {
+    stop: async () => {
+      clearInterval(sweep);
+      await Promise.all([
+        unlisten(),
+        unwatchIncoming(),
+        unwatchMarkers(),
+        ...tasks.map((task) => task.destroy()),
+      ]);
+      await Promise.all([proc.stop(), ...[...managers.values()].map((manager) => manager.stop())]);
+      ending.abort();
+      await rqp.stop();
+    },
+  };
+}
+
+/** One manager a queue; its products one after the other, and one's failure never stops the next. */
+function createManager(repository: Repository, queue: string, rqp: Coalesced): Coalesced {
+  const sweep = async (): Promise<void> => {
+    for (const at of queueProducts(repository.common).filter((each) => each.queue === queue)) {
+      try {
+        await sweepQueue(repository, at);
+      } catch (error) {
+        repository.log.error({ err: error, ...at }, 'queue sweep failed, tried again at the next');
+      }
+      rqp.wake();
+    }
+  };
+  return coalesce(sweep, (error) => repository.log.error({ err: error, queue }, 'queue manager failed'));
+}
+
+function startSchedule(
+  repository: Repository,
+  managers: ReadonlyMap<string, Coalesced>,
+  proc: Coalesced,
+): ScheduledTask[] {
+  const { first, others, orders } = repository.config.schedule;
+  const options = { noOverlap: true, suppressMissedWarning: true };
+  const byQueue = [...managers].map(([, manager], index) =>
+    schedule(index === 0 ? first : others, () => manager.run(), options),
+  );
+  return [...byQueue, schedule(orders, () => proc.run(), options)];
+}

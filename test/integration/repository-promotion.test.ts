@@ -1,0 +1,177 @@
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createQueueProc } from '../../services/repository/promotion/queue-proc.ts';
+import { placesOf } from '../../services/repository/places.ts';
+import type { NewOrder, OrderRow } from '../../shared/protocol/tables.ts';
+import { handOver, makeSet, openTestRepository, type PackageOptions } from './repository-support.ts';
+
+const repository = await openTestRepository();
+let generationsTold = 0;
+const proc = createQueueProc(repository, () => {
+  generationsTold += 1;
+});
+
+beforeAll(async () => {
+  await repository.sweep();
+  await repository.pool.query(`
+    insert into garage.accounts (login, email, admin) values
+      ('root-admin', 'a@example.org', true), ('owner', 'o@example.org', false), ('stranger', 's@example.org', false)`);
+  await repository.pool.query(`
+    insert into garage.maintainers (product, source, account_id)
+      select 'bookworm', 'app', id from garage.accounts where login = 'owner'`);
+  const binaries = [
+    { name: 'app', architecture: 'amd64' },
+    { name: 'app-data', architecture: 'all' },
+  ];
+  await arrive({ source: 'app', version: '1.0', binaries });
+});
+afterAll(() => repository.dispose());
+
+async function arrive(options: PackageOptions): Promise<void> {
+  await handOver(repository, await makeSet(repository, options));
+  await repository.sweep();
+}
+
+async function insertOrder(part: Partial<NewOrder>): Promise<string> {
+  const wanted: NewOrder = {
+    ...{ kind: 'promote', product: 'bookworm', source: 'app', source_version: null },
+    ...{ from_queue: 'devel', to_queue: 'testing', requested_by: null },
+    ...part,
+  };
+  const { rows } = await repository.pool.query<{ id: string }>(
+    `insert into orders (kind, product, source, source_version, from_queue, to_queue, requested_by)
+     values ($1, $2, $3, $4, $5, $6, $7) returning id`,
+    [
+      ...[wanted.kind, wanted.product, wanted.source, wanted.source_version],
+      ...[wanted.from_queue, wanted.to_queue, wanted.requested_by],
+    ],
+  );
+  return rows[0]?.id ?? '';
+}
+
+async function rowOf(id: string): Promise<OrderRow> {
+  const { rows } = await repository.pool.query<OrderRow>('select * from orders where id = $1', [id]);
+  return rows[0] as OrderRow;
+}
+
+async function order(wanted: Partial<NewOrder>): Promise<OrderRow> {
+  const id = await insertOrder(wanted);
+  await proc.run();
+  return rowOf(id);
+}
+
+async function held(queue: string, source = 'app'): Promise<unknown[]> {
+  const { rows } = await repository.pool.query<object>(
+    'select source_version, binaries from published where queue = $1 and source = $2 order by 1',
+    [queue, source],
+  );
+  return rows;
+}
+
+describe('refusals say what is wrong and change nothing', () => {
+  const refusals: { what: string; wanted: Partial<NewOrder>; code: string; words: string }[] = [
+    { what: 'a stranger', wanted: { requested_by: 'stranger' }, code: 'not-allowed', words: 'stranger' },
+    { what: 'nobody known', wanted: { requested_by: 'ghost' }, code: 'not-allowed', words: 'maintainers' },
+    {
+      what: 'an unknown queue',
+      wanted: { to_queue: 'gold' },
+      code: 'queue-unknown',
+      words: "no queue 'gold'",
+    },
+    {
+      what: 'a way back',
+      wanted: { from_queue: 'testing', to_queue: 'devel' },
+      code: 'queue-order',
+      words: 'devel, then testing, then stable',
+    },
+    { what: 'the same queue', wanted: { to_queue: 'devel' }, code: 'queue-order', words: 'come after' },
+    {
+      what: 'an unknown product',
+      wanted: { product: 'woody' },
+      code: 'product-unknown',
+      words: "no product 'woody'",
+    },
+    {
+      what: 'a source that is not there',
+      wanted: { source: 'absent' },
+      code: 'source-not-there',
+      words: 'absent',
+    },
+    {
+      what: 'a version that is gone',
+      wanted: { source_version: '0.9' },
+      code: 'version-not-there',
+      words: 'app 1.0, not 0.9',
+    },
+  ];
+  test.each(refusals)('$what: $code', async ({ wanted, code, words }) => {
+    const row = await order(wanted);
+    expect(row).toMatchObject({ status: 'refused', reason_code: code, generation_id: null });
+    expect(row.reason).toContain(words);
+    expect(row.finished_at).toBeInstanceOf(Date);
+    expect(await held('testing')).toEqual([]);
+  });
+});
+
+test('a maintainer promotes the source with all its binaries, as hard links and a generation', async () => {
+  const told = generationsTold;
+  const row = await order({ requested_by: 'owner' });
+  expect(row).toMatchObject({ status: 'done', reason: null });
+  expect(await held('testing')).toEqual([{ source_version: '1.0', binaries: ['app_amd64', 'app-data_all'] }]);
+  expect(generationsTold).toBe(told + 1);
+  const { rows } = await repository.pool.query('select cause, who, added from generations where id = $1', [
+    row.generation_id,
+  ]);
+  expect(rows).toEqual([{ cause: 'promotion', who: 'owner', added: 3 }]);
+  const file = 'main/a/app/app_1.0_amd64.deb';
+  const [from, to] = await Promise.all(
+    ['devel', 'testing'].map((queue) =>
+      stat(path.join(placesOf(repository.home, queue, 'bookworm').pool, file)),
+    ),
+  );
+  expect(to?.ino).toBe(from?.ino);
+});
+
+test('what is already there is refused, from any queue', async () => {
+  const row = await order({ requested_by: 'root-admin' });
+  expect(row).toMatchObject({
+    status: 'refused',
+    reason_code: 'already-there',
+    reason: 'testing already has app 1.0.',
+  });
+});
+
+test('a newer version takes the place of the whole old source; an older one is refused then', async () => {
+  expect((await order({ from_queue: 'testing', to_queue: 'stable' })).status).toBe('done');
+  await arrive({ source: 'app', version: '2.0' });
+  expect((await order({ from_queue: 'devel', to_queue: 'stable', source_version: '2.0' })).status).toBe(
+    'done',
+  );
+  expect(await held('stable')).toEqual([{ source_version: '2.0', binaries: ['app_amd64'] }]);
+  const row = await order({ from_queue: 'testing', to_queue: 'stable' });
+  expect(row).toMatchObject({ status: 'refused', reason_code: 'version-older' });
+});
+
+test('one order that cannot be carried out now does not stop the next', async () => {
+  await arrive({ source: 'left' });
+  await arrive({ source: 'right' });
+  const left = await insertOrder({ source: 'left' });
+  const right = await insertOrder({ source: 'right' });
+  repository.crashAfter('order-linked');
+  await proc.run();
+  expect((await rowOf(left)).status).toBe('accepted');
+  expect((await rowOf(right)).status).toBe('done');
+  await proc.run();
+  expect((await rowOf(left)).status).toBe('done');
+});
+
+test('while garage has no schema, an order waits and says so', async () => {
+  await repository.pool.query('alter view garage.promotion_rights rename to hidden_rights');
+  await arrive({ source: 'waiting' });
+  const row = await order({ source: 'waiting', requested_by: 'root-admin' });
+  expect(row).toMatchObject({ status: 'requested', reason_code: 'rights-unavailable', finished_at: null });
+  await repository.pool.query('alter view garage.hidden_rights rename to promotion_rights');
+  await proc.run();
+  expect(await rowOf(row.id)).toMatchObject({ status: 'done', reason_code: null, reason: null });
+});
