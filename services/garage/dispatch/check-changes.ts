@@ -52,12 +52,14 @@ export function checkChanges(
   files: readonly FileEntry[],
   expected: Expected,
 ): void {
-  if (changes.source !== expected.source || !changesFileNameMatches(changesName, changes)) {
+  if (changes.source !== expected.source) {
     throw wrong(`${changesName} is of source '${changes.source}', not '${expected.source}'`);
   }
   if (changes.version !== expected.version || changes.sourceVersion !== expected.version) {
     throw wrong(`${changesName} is of version '${changes.version}', not '${expected.version}'`);
   }
+  if (!changesFileNameMatches(changesName, changes))
+    throw wrong(`'${changesName}' is not named after its content`);
   const allowed = allowedArchitectures(expected);
   const strange = changes.architectures.find((architecture) => !allowed.includes(architecture));
   if (strange) throw wrong(`${changesName} is of architecture '${strange}', not '${allowed.join("' or '")}'`);
