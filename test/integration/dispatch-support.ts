@@ -61,9 +61,16 @@ export async function startBuilder(garage: TestGarage): Promise<BuilderService> 
     pid: child.pid ?? 0,
     sshdPid,
     breakConnections: async () => {
-      const pid = await sshdPid();
+      const pid = await waitFor('an sshd that runs', async () => {
+        const noted = await sshdPid();
+        return isAlive(noted) && noted;
+      });
+      // As root each connection is two processes, and the lower one holds it alone if need be.
       const connections = await childrenOf(pid);
-      for (const each of [pid, ...connections]) process.kill(each, 'SIGKILL');
+      const lower = await Promise.all(connections.map((each) => childrenOf(each)));
+      for (const each of [pid, ...connections, ...lower.flat()]) {
+        if (await isSshd(each)) process.kill(each, 'SIGKILL');
+      }
     },
     stop: async (name = 'SIGTERM') => {
       child.kill(name);
@@ -71,6 +78,20 @@ export async function startBuilder(garage: TestGarage): Promise<BuilderService> 
       return logged;
     },
   };
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function isSshd(pid: number): Promise<boolean> {
+  const name = await readFile(`/proc/${String(pid)}/comm`, 'utf8').catch(() => '');
+  return name.startsWith('sshd');
 }
 
 export async function childrenOf(pid: number): Promise<number[]> {

@@ -92,9 +92,10 @@ class Supervisor {
       await this.runOnce();
       this.listening = false;
       if (this.ending.signal.aborted) return;
-      waitMs = Date.now() - began > WELL_AFTER_MS ? FIRST_RESTART_MS : Math.min(waitMs * 2, MAX_RESTART_MS);
+      if (Date.now() - began > WELL_AFTER_MS) waitMs = FIRST_RESTART_MS;
       this.options.log.warn({ waitMs, lastLines: this.lastLines }, 'sshd ended; starting it again');
       await interruptibleWait(waitMs, this.ending.signal);
+      waitMs = Math.min(waitMs * 2, MAX_RESTART_MS);
     }
   }
 

@@ -34,6 +34,8 @@ import { attemptRow, type AttemptRow } from './rows.ts';
 /** Between two tries while the lease lasts: quick after a hiccup, then no burden for a host that is down. */
 const FIRST_RETRY_MS = 500;
 const MAX_RETRY_MS = 15_000;
+/** A try that went on this long had a host that is well; the next one is quick again. */
+const WELL_AFTER_MS = 60_000;
 
 export interface Dispatch {
   garage: Garage;
@@ -58,12 +60,14 @@ export async function runAttempt(dispatch: Dispatch, attemptId: string): Promise
   let retryMs = FIRST_RETRY_MS;
   let lastReason = 'the service was away';
   while (!stopping.aborted) {
+    const began = Date.now();
     try {
       await oneTry(dispatch, attemptId, lastReason);
       return;
     } catch (error) {
       if (stopping.aborted) return;
       lastReason = reasonOf(error);
+      if (Date.now() - began > WELL_AFTER_MS) retryMs = FIRST_RETRY_MS;
       garage.log.warn({ err: error, attempt: attemptId, retryMs }, 'attempt interrupted; trying again');
     }
     await wait(retryMs, stopping);
