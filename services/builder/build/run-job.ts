@@ -12,6 +12,7 @@ import { collectResults } from '../results/collect.ts';
 import { finish } from '../results/state-files.ts';
 import { ensureBase, type Base } from '../target/base.ts';
 import { driverNameFor, openDriver, type Driver } from '../target/driver.ts';
+import { removeOldTemporaries } from '../target/open-temporary.ts';
 import type { Attempt } from './attempt.ts';
 import { checkSource } from './check-source.ts';
 import { classOf, jobFailure } from './failure.ts';
@@ -55,6 +56,7 @@ async function work(running: Running): Promise<FileEntry[]> {
   if (job.kind === 'build') await checkSource(attempt.source, job);
   await stages.enter('clean');
   await removeLeftovers(attempt, job, log);
+  await removeOldTemporaries(attempt.workdir);
   await stages.enter('prep');
   running.base = await ensureBase(job.base, { workdir: attempt.workdir, log, signal });
   log.line(`Driver ${running.driverName}, base ${running.base.folder}`);

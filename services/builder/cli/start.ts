@@ -1,5 +1,5 @@
 /** `start` and the detached `run` behind it. */
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -19,7 +19,7 @@ function outputFile(attempt: Attempt): string {
   return path.join(attempt.folder, 'runner.out');
 }
 
-function spawnDetached(attempt: Attempt): void {
+function spawnDetached(attempt: Attempt): ChildProcess {
   const output = openSync(outputFile(attempt), 'a', 0o644);
   const child = spawn(process.execPath, [process.argv[1] ?? '', 'run', attempt.folder], {
     cwd: '/',
@@ -29,6 +29,7 @@ function spawnDetached(attempt: Attempt): void {
   child.on('error', () => undefined); // told by the status that does not come
   child.unref();
   closeSync(output);
+  return child;
 }
 
 /**
@@ -42,9 +43,10 @@ export async function start(attempt: Attempt): Promise<number> {
     await settleDead(attempt);
     return EXIT.ok;
   }
-  if (runnerState(attempt) === 'none') spawnDetached(attempt);
-  const hasStarted = await pollUntil(() => readStatus(attempt) !== null, START_WAIT_MS);
-  if (hasStarted) return EXIT.ok;
+  const child = runnerState(attempt) === 'none' ? spawnDetached(attempt) : null;
+  const hasFailed = (): boolean => child !== null && child.exitCode !== null && child.exitCode !== EXIT.ok;
+  await pollUntil(() => readStatus(attempt) !== null || hasFailed(), START_WAIT_MS);
+  if (readStatus(attempt) !== null) return EXIT.ok;
   const said = await readFile(outputFile(attempt), 'utf8').catch(() => '');
   throw new AppError('runner-not-started', `The runner did not start: ${said.trim().slice(-500)}`);
 }

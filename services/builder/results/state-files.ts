@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
 import { writeFileDurably } from '../../../shared/files/durable.ts';
 import { result, status, type Result, type Stage, type Status } from '../../../shared/protocol/job.ts';
-import type { Attempt } from '../build/attempt.ts';
+import { readJob, type Attempt } from '../build/attempt.ts';
 import { runnerIdentity, runnerState } from '../build/liveness.ts';
 
 interface Schema<T> {
@@ -66,6 +66,7 @@ export async function settleDead(
   const pid = runnerIdentity(attempt)?.pid ?? 0;
   if (readResult(attempt) !== null) return writeStatus(attempt, 'done', pid);
   const last = readStatus(attempt);
+  const job = await readJob(attempt).catch(() => null);
   const now = new Date().toISOString();
   const content: Result = {
     version: 1,
@@ -74,7 +75,7 @@ export async function settleDead(
     stage: last?.stage ?? 'init',
     message,
     missing: [],
-    driver: 'overlay',
+    driver: job?.driver === 'sbuild' ? 'sbuild' : 'overlay',
     stageSeconds: {},
     startedAt: last?.since ?? now,
     finishedAt: now,

@@ -1,6 +1,5 @@
 /** Makes a base's files: mmdebstrap's tar, unpacked with the ownership that targets see. */
-import { chmod, mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
-import os from 'node:os';
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { minimalEnvironment } from '../../../shared/process/run.ts';
 import { runStreaming } from '../../../shared/process/stream.ts';
@@ -8,6 +7,7 @@ import type { BaseSpec } from '../../../shared/protocol/job.ts';
 import { jobFailure } from '../build/failure.ts';
 import type { BuildLog } from '../logs/build-log.ts';
 import { oneLineSources, resolveSources, type ResolvedSource } from './apt-sources.ts';
+import { makeOpenTemporary } from './open-temporary.ts';
 import { configureBase } from './system-files.ts';
 import { endsWithParent, USER_NAMESPACE, type Argv } from './userns.ts';
 
@@ -31,24 +31,6 @@ async function step(
   });
   if (code !== 0)
     throw jobFailure('machine', `${what} failed${aborted ? ' (ended)' : ` (exit ${String(code)})`}`);
-}
-
-/** True when any user may pass through the folder: mmdebstrap and sbuild work in it as subuids. */
-async function isOpenToAll(folder: string): Promise<boolean> {
-  for (let at = folder; ; at = path.dirname(at)) {
-    if (((await stat(at)).mode & 0o001) === 0) return false;
-    if (at === path.dirname(at)) return true;
-  }
-}
-
-/** A new temporary folder that subuids can reach: beside the bases, in the system's own where that is closed. */
-export async function makeOpenTemporary(workdir: string): Promise<string> {
-  const beside = path.join(workdir, 'tmp');
-  await mkdir(beside, { recursive: true });
-  const parent = (await isOpenToAll(beside)) ? beside : os.tmpdir();
-  const folder = await mkdtemp(path.join(parent, 'autobuilder-'));
-  await chmod(folder, 0o755);
-  return folder;
 }
 
 function mmdebstrapArgv(spec: BaseSpec, tar: string, mirrors: string[]): Argv {

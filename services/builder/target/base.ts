@@ -5,13 +5,14 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readlink, rename, rm, symlink } from 'node:fs/promises';
+import { mkdir, rename, rm, symlink, utimes } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf } from '../../../shared/errors/app-error.ts';
 import { withFileLock } from '../../../shared/files/lock.ts';
 import type { BaseSpec } from '../../../shared/protocol/job.ts';
 import { jobFailure } from '../build/failure.ts';
 import { makeBase, makeBaseTar, type MakeContext } from './base-make.ts';
+import { currentVersion, IN_USE, removeForgotten, removeUnused } from './base-versions.ts';
 import { tryLock } from './flock.ts';
 import { removeTree } from './userns.ts';
 
@@ -48,11 +49,6 @@ function basesFolder(workdir: string): string {
   return path.join(workdir, 'bases');
 }
 
-async function currentVersion(link: string): Promise<string | null> {
-  const version = await readlink(link).catch(() => null);
-  return version !== null && existsSync(path.join(path.dirname(link), version, 'root')) ? version : null;
-}
-
 function ageHours(version: string): number {
   const madeMs = Number(version.slice(version.lastIndexOf('@') + 1));
   return (Date.now() - madeMs) / 3_600_000;
@@ -63,24 +59,6 @@ async function switchTo(link: string, version: string): Promise<void> {
   await rm(temporary, { force: true });
   await symlink(version, temporary);
   await rename(temporary, link);
-}
-
-/** Removes versions that are neither current nor used, and what a dead maker left. Needs the name's lock. */
-async function removeUnused(link: string): Promise<void> {
-  const name = path.basename(link);
-  const current = await currentVersion(link);
-  for (const entry of await readdir(path.dirname(link))) {
-    if (!entry.startsWith(`${name}@`) || entry === current) continue;
-    const folder = path.join(path.dirname(link), entry);
-    if (!existsSync(path.join(folder, 'in-use'))) {
-      await removeTree(folder);
-      continue;
-    }
-    const lock = await tryLock(path.join(folder, 'in-use'), 'exclusive');
-    if (lock === null) continue;
-    await removeTree(folder);
-    await lock.release();
-  }
 }
 
 async function makeVersion(spec: BaseSpec, link: string, context: BaseContext): Promise<void> {
@@ -101,11 +79,7 @@ async function makeIfNeeded(spec: BaseSpec, link: string, context: BaseContext):
   const version = await currentVersion(link);
   if (version !== null && ageHours(version) < spec.maxAgeHours) return;
   await removeUnused(link);
-  context.log.line(
-    version === null
-      ? `The base ${path.basename(link)} is missing; it is made now`
-      : 'The base is too old; it is made anew',
-  );
+  context.log.line('It is made now');
   try {
     await makeVersion(spec, link, context);
   } catch (error) {
@@ -114,6 +88,7 @@ async function makeIfNeeded(spec: BaseSpec, link: string, context: BaseContext):
     return;
   }
   await removeUnused(link);
+  await removeForgotten(path.dirname(link));
 }
 
 async function acquire(link: string, context: BaseContext): Promise<Base> {
@@ -121,9 +96,11 @@ async function acquire(link: string, context: BaseContext): Promise<Base> {
     const version = await currentVersion(link);
     if (version === null) continue;
     const folder = path.join(path.dirname(link), version);
-    const lock = await tryLock(path.join(folder, 'in-use'), 'shared').catch(() => null);
+    const lock = await tryLock(path.join(folder, IN_USE), 'shared').catch(() => null);
     if (lock === null) continue;
     if (existsSync(path.join(folder, 'root'))) {
+      const now = new Date();
+      await utimes(path.join(folder, IN_USE), now, now); // its last use
       const tar = (): Promise<string> =>
         withFileLock(`${link}.lock`, LOCK_WAIT_S, () => makeBaseTar(folder, context));
       return { folder, root: path.join(folder, 'root'), tar, release: () => lock.release() };
@@ -140,6 +117,8 @@ export async function ensureBase(spec: BaseSpec, context: BaseContext): Promise<
   const link = path.join(folder, baseName(spec));
   const version = await currentVersion(link);
   if (version === null || ageHours(version) >= spec.maxAgeHours) {
+    const what = version === null ? 'missing' : 'too old';
+    context.log.line(`The base ${path.basename(link)} is ${what}; one attempt makes it, the others wait`);
     await withFileLock(`${link}.lock`, LOCK_WAIT_S, () => makeIfNeeded(spec, link, context));
   }
   return acquire(link, context);

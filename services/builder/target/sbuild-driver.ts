@@ -7,7 +7,7 @@ import type { BuildJob, InstallJob } from '../../../shared/protocol/job.ts';
 import { jobFailure } from '../build/failure.ts';
 import { readAptFailure } from './apt-errors.ts';
 import { resolveSources } from './apt-sources.ts';
-import { makeOpenTemporary } from './base-make.ts';
+import { makeOpenTemporary } from './open-temporary.ts';
 import type { Driver, DriverContext } from './driver.ts';
 import { OverlayDriver } from './overlay-driver.ts';
 import { armored, sbuildArgv, sbuildConfig, type SbuildInputs } from './sbuild-config.ts';

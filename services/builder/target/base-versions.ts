@@ -1,0 +1,51 @@
+/** The versions of a base on disk: which is current, and which can go. */
+import { existsSync } from 'node:fs';
+import { readdir, readlink, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { tryLock } from './flock.ts';
+import { removeTree } from './userns.ts';
+
+/** In each finished version: its users hold a shared flock on it, its time is that of the last use. */
+export const IN_USE = 'in-use';
+/** A base that nothing was built on for so long belongs to a product or to sources that are no more. */
+const FORGOTTEN_MS = 30 * 24 * 3_600_000;
+
+/** Name of the version that `link` points to; null when there is none. */
+export async function currentVersion(link: string): Promise<string | null> {
+  const version = await readlink(link).catch(() => null);
+  return version !== null && existsSync(path.join(path.dirname(link), version, 'root')) ? version : null;
+}
+
+/** Removes a version unless somebody uses it. */
+async function removeVersion(folder: string): Promise<boolean> {
+  if (!existsSync(path.join(folder, IN_USE))) {
+    await removeTree(folder); // never finished
+    return true;
+  }
+  const lock = await tryLock(path.join(folder, IN_USE), 'exclusive');
+  if (lock === null) return false;
+  await removeTree(folder);
+  await lock.release();
+  return true;
+}
+
+/** Removes versions that are neither current nor used, and what a dead maker left. Needs the name's lock. */
+export async function removeUnused(link: string): Promise<void> {
+  const current = await currentVersion(link);
+  for (const entry of await readdir(path.dirname(link))) {
+    if (!entry.startsWith(`${path.basename(link)}@`) || entry === current) continue;
+    await removeVersion(path.join(path.dirname(link), entry));
+  }
+}
+
+/** Removes bases below `bases` that have not been used for long. */
+export async function removeForgotten(bases: string): Promise<void> {
+  for (const entry of await readdir(bases)) {
+    const link = path.join(bases, entry);
+    const version = await currentVersion(link);
+    if (version === null) continue;
+    const used = await stat(path.join(bases, version, IN_USE)).catch(() => null);
+    if (used === null || Date.now() - used.mtimeMs < FORGOTTEN_MS) continue;
+    if (await removeVersion(path.join(bases, version))) await rm(link, { force: true });
+  }
+}
