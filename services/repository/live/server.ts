@@ -24,6 +24,17 @@ export function cacheControl(relative: string): string {
   return parts[1] === 'pool' || parts.includes('by-hash') ? FOR_EVER : ASK_EACH_TIME;
 }
 
+/** RFC 3986's reserved characters that a file name may hold; never `/`, `?`, `#` or `%` itself. */
+const RESERVED_IN_NAMES = /%(21|24|26|27|28|29|2a|2b|2c|3a|3b|3d|40)/gi;
+
+/**
+ * apt asks for `hello_1.0%2b1.deb`. The static files below it decode as for a whole URL, which leaves
+ * reserved characters escaped, so names with `+` would never be found.
+ */
+export function unescapeReserved(url: string): string {
+  return url.replaceAll(RESERVED_IN_NAMES, (escaped) => decodeURIComponent(escaped));
+}
+
 /** Not yet listening. `root` must be there. */
 export async function buildLiveServer(options: {
   root: string;
@@ -33,6 +44,7 @@ export async function buildLiveServer(options: {
   const logger: FastifyBaseLogger = options.log;
   const server = fastify({
     loggerInstance: logger,
+    rewriteUrl: (request) => unescapeReserved(request.url ?? '/'),
     // One line a request is the front web server's job.
     logController: new LogController({ disableRequestLogging: true }),
     ...{ bodyLimit: MAX_BODY_BYTES, requestTimeout: REQUEST_TIMEOUT_MS, forceCloseConnections: true },
