@@ -167,6 +167,10 @@ export async function openLine(
   return line;
 }
 
+function productOf(garage: TestGarage): string {
+  return garage.common.products[0]!.name;
+}
+
 let uploads = 0;
 
 /** An accepted source with real files, and its builds planned. Returns the source's id. */
@@ -176,7 +180,7 @@ export async function acceptSource(
   version = '1.0',
   architectures = ['any'],
 ): Promise<string> {
-  const directory = `sources/bookworm/${name}/${version}-${String((uploads += 1))}`;
+  const directory = `sources/${productOf(garage)}/${name}/${version}-${String((uploads += 1))}`;
   const folder = path.join(garage.home.root, directory);
   await mkdir(folder, { recursive: true });
   const files = [];
@@ -199,18 +203,21 @@ export interface SourceFacts {
 
 export async function insertSource(garage: TestGarage, facts: SourceFacts): Promise<string> {
   const { pool } = garage;
+  const product = productOf(garage);
   await pool.query(
     `insert into accounts (login, email) values ('alice', 'alice@example.org') on conflict do nothing`,
   );
   const upload = await pool.query<{ id: string }>(
     `insert into uploads (product, account_id, trigger_file, files, status)
-     select 'bookworm', id, 'x', '{}', 'accepted' from accounts where login = 'alice' returning id`,
+     select $1, id, 'x', '{}', 'accepted' from accounts where login = 'alice' returning id`,
+    [product],
   );
   const { rows } = await pool.query<{ id: string }>(
     `insert into sources (upload_id, product, name, version, dsc, architectures, files, directory)
-     values ($1, 'bookworm', $2, $3, $4, $5, $6, $7) returning id`,
+     values ($1, $2, $3, $4, $5, $6, $7, $8) returning id`,
     [
       upload.rows[0]?.id,
+      product,
       facts.name,
       facts.version,
       `${facts.name}_${facts.version}.dsc`,
