@@ -4,6 +4,7 @@
  * that lost it cannot commit.
  */
 import type { Client, Pool } from '../../shared/database/pool.ts';
+import { createSlots } from './slots.ts';
 
 export interface QueueLock {
   queue: string;
@@ -16,10 +17,25 @@ export interface QueueLock {
 export type LockKind = 'publish' | 'sync';
 
 /**
+ * Locks held at once by this process. Each takes a connection of the pool's twelve and its holder may
+ * need one more, so all of them always find one.
+ */
+const MAX_HELD = 5;
+const slots = createSlots(MAX_HELD);
+
+/**
  * Runs `work` under the lock. Waits for it at most `waitMs` (0: not at all); returns null when somebody
  * else holds it for longer.
  */
 export async function withQueueLock<T>(
+  pool: Pool,
+  at: { kind: LockKind; queue: string; product: string; waitMs: number },
+  work: (lock: QueueLock) => Promise<T>,
+): Promise<T | null> {
+  return slots(() => holdLock(pool, at, work));
+}
+
+async function holdLock<T>(
   pool: Pool,
   at: { kind: LockKind; queue: string; product: string; waitMs: number },
   work: (lock: QueueLock) => Promise<T>,

@@ -11,6 +11,9 @@ import { publishKey } from './signing/publish-key.ts';
 import { createRqp } from './sync/rqp.ts';
 import { watchIncoming, watchMarkers } from './watch.ts';
 
+/** Sweeps in a row while each publishes a full generation; then the queue's other products get their turn. */
+const MAX_ROUNDS = 20;
+
 export interface Service {
   /** Ends what runs, cleanly. */
   stop(): Promise<void>;
@@ -40,6 +43,7 @@ export async function startService(repository: Repository): Promise<Service> {
   return {
     stop: async () => {
       clearInterval(sweep);
+      ending.abort(); // a sync may take hours, and is done anew at the next start
       await Promise.all([
         unlisten(),
         unwatchIncoming(),
@@ -47,7 +51,6 @@ export async function startService(repository: Repository): Promise<Service> {
         ...tasks.map((task) => task.destroy()),
       ]);
       await Promise.all([proc.stop(), ...[...managers.values()].map((manager) => manager.stop())]);
-      ending.abort();
       await rqp.stop();
     },
   };
@@ -58,11 +61,11 @@ function createManager(repository: Repository, queue: string, rqp: Coalesced): C
   const sweep = async (): Promise<void> => {
     for (const at of queueProducts(repository.common).filter((each) => each.queue === queue)) {
       try {
-        await sweepQueue(repository, at);
+        for (let round = 0; round < MAX_ROUNDS && (await sweepQueue(repository, at)); round += 1) rqp.wake();
       } catch (error) {
         repository.log.error({ err: error, ...at }, 'queue sweep failed, tried again at the next');
       }
-      rqp.wake();
+      rqp.wake(); // a recovery may have published too
     }
   };
   return coalesce(sweep, (error) => repository.log.error({ err: error, queue }, 'queue manager failed'));

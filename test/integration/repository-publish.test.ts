@@ -1,7 +1,8 @@
-import { readdir, readlink, stat } from 'node:fs/promises';
+import { readdir, readFile, readlink, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { run } from '../../shared/process/run.ts';
+import { sweepQueue } from '../../services/repository/incoming/manager.ts';
 import { placesOf } from '../../services/repository/places.ts';
 import { createRqp } from '../../services/repository/sync/rqp.ts';
 import {
@@ -196,4 +197,44 @@ test('two publishes within one second still differ in Date, so no client keeps t
     dates.push((await fetch(`${live.url}/devel/dists/bookworm/InRelease`)).headers.get('last-modified'));
   }
   expect(new Set(dates).size).toBe(2);
+});
+
+async function newest(): Promise<unknown> {
+  const { rows } = await repository.pool.query<{ cause: string }>(
+    `select cause from generations where queue = 'stable' order by number desc limit 1`,
+  );
+  return rows[0]?.cause;
+}
+
+function release(): Promise<string> {
+  return readFile(path.join(placesOf(repository.home, 'stable', 'bookworm').dists, 'Release'), 'utf8');
+}
+
+describe('without any change of packages', () => {
+  const at = { queue: 'stable', product: 'bookworm' };
+  test('a sweep publishes nothing, a new configuration a new generation', async () => {
+    expect(await sweepQueue(repository, at)).toBe(false);
+    expect(await newest()).toBe('initial');
+    const products = repository.common.products.map((product) => ({
+      ...product,
+      components: ['main', 'contrib'],
+    }));
+    await sweepQueue({ ...repository, common: { ...repository.common, products } }, at);
+    expect(await newest()).toBe('configuration');
+    expect(await release()).toContain('Components: main contrib\n');
+  });
+
+  test('Valid-Until is renewed when half of it has passed', async () => {
+    const config = { ...repository.config, validDays: 10 };
+    await sweepQueue({ ...repository, config }, at);
+    expect(await newest()).toBe('configuration');
+    expect(await release()).toMatch(/^Valid-Until: .* UTC$/m);
+    const age = `update generations set created_at = now() - $1::interval where queue = 'stable'`;
+    await repository.pool.query(age, ['4 days']);
+    await sweepQueue({ ...repository, config }, at);
+    expect(await newest()).toBe('configuration');
+    await repository.pool.query(age, ['6 days']);
+    await sweepQueue({ ...repository, config }, at);
+    expect(await newest()).toBe('renewal');
+  });
 });

@@ -80,6 +80,14 @@ const BAD_SETS: BadSet[] = [
       writeFile(path.join(set.folder, 'manifest.json'), JSON.stringify({ ...set.manifest, extra: 1 })),
   },
   {
+    what: 'a manifest with a character that no database takes',
+    code: 'manifest-invalid',
+    spoil: async (set) => {
+      set.manifest.provenance.host = 'builder\0';
+      await writeManifest(set);
+    },
+  },
+  {
     what: 'a file that is not listed',
     code: 'set-file-unexpected',
     spoil: (set) => writeFile(path.join(set.folder, 'extra'), ''),

@@ -1,6 +1,6 @@
 /** The service as a real process: starts alone, is woken, survives kill -9, ends at SIGTERM with 0. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, afterEach, expect, test } from 'vitest';
 import { waitFor } from '../support/wait.ts';
@@ -9,7 +9,11 @@ import { handOver, makeSet, openTestRepository } from './repository-support.ts';
 const MAIN = new URL('../../services/repository/main.ts', import.meta.url).pathname;
 const LIVE = new URL('../../services/repository/live/main.ts', import.meta.url).pathname;
 
-const repository = await openTestRepository({ live: { listen: '127.0.0.1:0' } });
+const repository = await openTestRepository({
+  live: { listen: '127.0.0.1:0' },
+  // Only hints and schedules are left.
+  repository: { syncSweepS: 3600 },
+});
 const children: ChildProcess[] = [];
 afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL');
@@ -50,8 +54,8 @@ async function isInLive(source: string): Promise<boolean> {
 }
 
 test('from nothing to live, over kill -9, to a clean end', async () => {
-  const first = await start(MAIN, 'repository runs');
-  const live = await start(LIVE, 'live listens');
+  const first = await start(MAIN, 'repository ready');
+  const live = await start(LIVE, 'live ready');
   expect((await fetch(`${addressOf(first)}/healthz`)).status).toBe(200);
   const inRelease = await waitFor('stable in live', async () => {
     const answer = await fetch(`${addressOf(live)}/stable/dists/bookworm/InRelease`);
@@ -62,10 +66,15 @@ test('from nothing to live, over kill -9, to a clean end', async () => {
   await handOver(repository, await makeSet(repository, { source: 'woken' }));
   await waitFor('the set in live by the file event', () => isInLive('woken'));
 
+  const inLive = path.join(repository.home.live, 'stable/dists/bookworm/InRelease');
+  await rm(inLive);
+  await writeFile(path.join(repository.home.staging, 'stable/.bookworm.changed'), '');
+  await waitFor('the sync that a marker touched by hand asks for', () => stat(inLive));
+
   first.child.kill('SIGKILL');
   await first.ended;
   await handOver(repository, await makeSet(repository, { source: 'meanwhile' }));
-  const second = await start(MAIN, 'repository runs');
+  const second = await start(MAIN, 'repository ready');
   await waitFor('the set that came while it was dead', () => isInLive('meanwhile'));
 
   await repository.pool.query(

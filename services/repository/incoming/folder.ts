@@ -40,13 +40,19 @@ export async function readManifest(place: SetPlace): Promise<SetManifest> {
     throw new AppError('manifest-invalid', `${MANIFEST} is not JSON`, { cause });
   }
   const parsed = setManifest.safeParse(value);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return requireStorable(parsed.data);
   const issue = parsed.error.issues[0];
   throw new AppError(
     'manifest-invalid',
     `${MANIFEST}: '${issue?.path.join('.') ?? ''}': ${issue?.message ?? 'not in the form'}`,
     { cause: parsed.error },
   );
+}
+
+/** PostgreSQL's jsonb takes no NUL and no lone surrogate; JSON.stringify writes both as escapes. */
+function requireStorable(manifest: SetManifest): SetManifest {
+  if (!/\\u(?:0000|d[89a-f])/i.test(JSON.stringify(manifest))) return manifest;
+  throw new AppError('manifest-invalid', `${MANIFEST} holds a character that is none`);
 }
 
 async function readManifestText(file: string): Promise<string> {

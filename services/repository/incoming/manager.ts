@@ -46,7 +46,7 @@ export async function sweepQueue(
     const work = path.join(repository.home.repository, 'work', `${at.queue}.${at.product}`);
     await rm(work, { recursive: true, force: true });
     try {
-      return await takeSets(repository, lock, places.slice(0, MAX_SETS_PER_GENERATION), work);
+      return await takeSets(repository, lock, places, work);
     } finally {
       await rm(work, { recursive: true, force: true });
     }
@@ -62,6 +62,7 @@ async function takeSets(
 ): Promise<boolean> {
   const waiting: Waiting[] = [];
   for (const place of places) {
+    if (waiting.length >= MAX_SETS_PER_GENERATION) break;
     const checked = await guarded(repository, place, () => check(repository, place, work));
     if (checked) waiting.push(checked);
   }

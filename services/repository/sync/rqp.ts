@@ -43,17 +43,19 @@ export interface RqpOptions {
 /** One run looks at every queue and product and syncs what is due. */
 export function createRqp(repository: Repository, options: RqpOptions = {}): Coalesced {
   const failures = new Map<string, Failures>();
+  const isEnding = (): boolean => options.signal?.aborted === true;
   const pass = async (): Promise<void> => {
     const due = await findDue(repository);
     repository.metrics.syncsWaiting.set(due.length);
     for (const at of due) {
-      if (options.signal?.aborted === true) return;
+      if (isEnding()) return;
       const key = `${at.queue}/${at.product}`;
       if ((failures.get(key)?.notBeforeMs ?? 0) > Date.now()) continue;
       try {
         await syncOne(repository, at, options.signal);
         failures.delete(key);
       } catch (error) {
+        if (isEnding()) return;
         const count = (failures.get(key)?.count ?? 0) + 1;
         const waitMs = Math.min((options.retryFirstMs ?? RETRY_FIRST_MS) * 2 ** (count - 1), RETRY_MAX_MS);
         failures.set(key, { count, notBeforeMs: Date.now() + waitMs });
