@@ -15,7 +15,12 @@ export function listedNames(text: string): string[] {
     const isContinued = line.startsWith(' ') || line.startsWith('\t');
     if (!isContinued) isInList = LIST_FIELD.test(line);
     else if (isInList) {
-      const name = line.trim().split(/\s+/).at(-1) ?? '';
+      // Of a name with a path the last part: that path is refused later, and the file goes along.
+      const name =
+        line
+          .trim()
+          .split(/[\s/]+/)
+          .at(-1) ?? '';
       if (isSafeFileName(name)) names.add(name);
       if (names.size >= MAX_LISTED_FILES) break;
     }

@@ -30,9 +30,13 @@ export async function requireSignature(
   try {
     return await verifyClearsigned(text, keys, now);
   } catch (error) {
-    if (!(error instanceof AppError)) throw error;
-    const { reason, hint } = sentences(error, where);
-    throw new Rejection(error.code, reason, { hint, cause: error });
+    // Nothing but text and keys went in: what is no verdict either comes from a text that breaks the library.
+    const verdict =
+      error instanceof AppError
+        ? error
+        : new AppError('signature-invalid', 'It cannot be read', { cause: error });
+    const { reason, hint } = sentences(verdict, where);
+    throw new Rejection(verdict.code, reason, { hint, cause: error });
   }
 }
 

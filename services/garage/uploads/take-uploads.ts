@@ -11,6 +11,7 @@ import { AppError, messageOf } from '../../../shared/errors/app-error.ts';
 import type { Garage } from '../context.ts';
 import { acceptUpload, rejectUpload } from './decide.ts';
 import { decidedOutcome, type UploadOutcome } from './outcome.ts';
+import { incomingFolder } from './places.ts';
 import { Rejection } from './rejection.ts';
 import { findSets, type FolderSets } from './sets.ts';
 import { settleUpload, type OnStep } from './settle.ts';
@@ -48,10 +49,12 @@ export async function takeUploads(garage: Garage, options: TakeOptions = {}): Pr
     if (all.shouldStop()) return outcomes;
     tell(await finishUpload(garage, upload, all));
   }
-  for (const folder of await readSpool(garage, all)) {
+  const folders = await readSpool(garage, all);
+  const claimed = await claimedNames(garage);
+  for (const folder of folders) {
     if (all.shouldStop() || outcomes.length >= MAX_UPLOADS_PER_ROUND) return outcomes;
     try {
-      await takeFolder(garage, folder, all, tell);
+      await takeFolder(garage, folder, claimed.get(folder.path) ?? new Set(), all, tell);
     } catch (error) {
       garage.log.error({ err: error, folder: folder.path }, 'folder not looked at; it is tried again');
     }
@@ -85,10 +88,11 @@ async function readSpool(garage: Garage, options: Options): Promise<SpoolFolder[
 async function takeFolder(
   garage: Garage,
   folder: SpoolFolder,
+  claimed: ReadonlySet<string>,
   options: Options,
   tell: (outcome: UploadOutcome) => void,
 ): Promise<void> {
-  const claimed = await claimedNames(garage, folder);
+  if (folder.entries.size === 0) return;
   const sets = await findSets(folder, claimed, options.now.getTime(), garage.config);
   await removeLogs(folder, sets);
   const { product, login } = folder;
@@ -101,15 +105,17 @@ async function takeFolder(
   }
 }
 
-/** Names that an unfinished upload has recorded but not moved yet: its own, whatever is tried next. */
-async function claimedNames(garage: Garage, folder: SpoolFolder): Promise<Set<string>> {
-  const names = new Set<string>();
+/** By folder, names that an unfinished upload has recorded but not moved yet: its own, whatever is tried next. */
+async function claimedNames(garage: Garage): Promise<Map<string, Set<string>>> {
+  const claimed = new Map<string, Set<string>>();
   for (const upload of await unsettledUploads(garage.pool)) {
-    const isHere = upload.product === folder.product && upload.login === folder.login;
-    if (!isHere || upload.status !== 'verifying') continue;
+    if (upload.status !== 'verifying') continue;
+    const folder = incomingFolder(garage.home, upload);
+    const names = claimed.get(folder) ?? new Set<string>();
+    claimed.set(folder, names);
     for (const name of await untakenNames(garage, upload)) names.add(name);
   }
-  return names;
+  return claimed;
 }
 
 async function removeLogs(folder: SpoolFolder, sets: FolderSets): Promise<void> {
@@ -163,6 +169,12 @@ async function decideUpload(garage: Garage, upload: UploadRow, options: Options)
     await acceptUpload(garage, upload, verified, facts);
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
+    if (error.cause instanceof Error && !(error.cause instanceof AppError)) {
+      garage.log.warn(
+        { err: error.cause, upload: upload.id, code: error.code },
+        'a check broke on an upload',
+      );
+    }
     options.onStep('verified');
     await rejectUpload(garage, upload, error, facts);
   }

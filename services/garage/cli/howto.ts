@@ -1,0 +1,105 @@
+/** `autobuilder howto ...` and `autobuilder config ...`: need the configuration only, no database. */
+import { loadConfig } from '../../../shared/config/load.ts';
+import { databaseSection } from '../../../shared/database/pool.ts';
+import { AppError } from '../../../shared/errors/app-error.ts';
+import { loginName } from '../../../shared/protocol/names.ts';
+import { garageSection } from '../config.ts';
+import { installHowto } from '../howto/install.ts';
+import type { Snippet } from '../howto/snippet.ts';
+import { uploadHowto } from '../howto/upload.ts';
+import { chooseProduct, loadGarageConfig, type Cli } from './context.ts';
+import { printJson } from './io.ts';
+
+interface UploadOptions {
+  product?: string;
+  login?: string;
+  dput?: boolean;
+  json?: boolean;
+}
+
+interface InstallOptions {
+  product?: string;
+  queue?: string;
+  json?: boolean;
+}
+
+/** Adds both command groups to the program. */
+export function addHowtoCommands(cli: Cli): void {
+  const howto = cli.program.command('howto').description('settings to copy, filled in');
+  howto
+    .command('upload')
+    .description('for dput, dput-ng, dupload, scp and sftp')
+    .option('--product <name>', 'default: the only one')
+    .option('--login <login>', 'whose')
+    .option('--dput', 'the stanza for dput.cf alone')
+    .option('--json', 'as JSON')
+    .action((options: UploadOptions) => showUpload(cli, options));
+  howto
+    .command('install')
+    .description('for apt')
+    .option('--product <name>', 'default: the only one')
+    .option('--queue <name>', 'default: the last, the most trusted')
+    .option('--json', 'as JSON')
+    .action((options: InstallOptions) => showInstall(cli, options));
+  cli.program
+    .command('config')
+    .description('the configuration')
+    .command('check')
+    .description('check what all services share, and the sections database and garage')
+    .option('--json', 'as JSON')
+    .action((options: { json?: boolean }) => checkConfig(cli, options.json ?? false));
+}
+
+async function showUpload(cli: Cli, options: UploadOptions): Promise<void> {
+  const { common, sections } = await loadGarageConfig();
+  const product = chooseProduct(common.products, options.product).name;
+  const { login } = options;
+  if (login !== undefined && !loginName.safeParse(login).success) {
+    throw new AppError('login-invalid', `'${login}' is not a login`);
+  }
+  const snippets = uploadHowto({
+    ...{ site: common.name, product, ...sections.garage.upload },
+    ...(login === undefined ? {} : { login }),
+  });
+  printSnippets(cli, options.dput ? snippets.filter(({ id }) => id === 'dput') : snippets, options);
+}
+
+async function showInstall(cli: Cli, options: InstallOptions): Promise<void> {
+  const { common, sections } = await loadGarageConfig();
+  const product = chooseProduct(common.products, options.product);
+  const queue = options.queue
+    ? common.queues.find(({ name }) => name === options.queue)
+    : (common.queues.at(-1) ?? common.queues[0]);
+  if (!queue) {
+    throw new AppError('queue-unknown', `There is no queue '${options.queue ?? ''}'`, {
+      hint: `Known: ${common.queues.map(({ name }) => name).join(', ')}`,
+    });
+  }
+  const snippets = installHowto({
+    ...{ site: common.name, repositoryUrl: sections.garage.repositoryUrl },
+    ...{ queue: queue.name, notAutomatic: queue.notAutomatic },
+    ...{ product: product.name, components: product.components },
+  });
+  printSnippets(cli, snippets, options);
+}
+
+/** A single one is printed alone, ready for a file. */
+function printSnippets(cli: Cli, snippets: Snippet[], options: { json?: boolean }): void {
+  if (options.json) return printJson(cli.output, snippets);
+  const [only, another] = snippets;
+  if (only && !another) return cli.output.out(`${only.text}\n`);
+  const texts = snippets.map(({ title, file, text, note }) => {
+    const heading = `# ${title}${file === undefined ? '' : `: ${file}`}`;
+    return `${heading}\n\n${text}\n\n${note}\n`;
+  });
+  cli.output.out(texts.join('\n'));
+}
+
+async function checkConfig(cli: Cli, json: boolean): Promise<void> {
+  const { home, file, common } = await loadConfig({ database: databaseSection, garage: garageSection });
+  const products = common.products.map(({ name }) => name);
+  const queues = common.queues.map(({ name }) => name);
+  if (json) return printJson(cli.output, { file, home: home.root, products, queues });
+  cli.output.out(`${file ?? 'no configuration file; the defaults'}: ok\n`);
+  cli.output.out(`home ${home.root}, products ${products.join(' ')}, queues ${queues.join(' ')}\n`);
+}
