@@ -31,9 +31,9 @@ export function serveSftp(sftp: SFTPWrapper, options: ServeOptions): () => Promi
   sftp.on('OPEN', (id, path, flags) =>
     answer.inOrder(id, async () => sftp.handle(id, await session.open(path, flags)), 'tell'),
   );
-  // Writes do not wait for each other: each has its place in the file.
+  // Writes do not wait for each other, since each has its place in the file; their answers do.
   sftp.on('WRITE', (id, handle, offset, data) =>
-    answer.atOnce(id, data.length, () => session.write(handle, offset, data).then(ok(id)), 'tell'),
+    answer.atOnce(id, data.length, () => session.write(handle, offset, data), ok(id), 'tell'),
   );
   sftp.on('CLOSE', (id, handle) => answer.inOrder(id, () => session.close(handle).then(ok(id)), 'tell'));
   sftp.on('FSTAT', (id, handle) =>
@@ -107,7 +107,11 @@ type Tell = 'tell' | 'silent';
 interface Answerer {
   /** After every earlier one of these. `work` sends the answer, or throws what becomes one. */
   inOrder(id: number, work: () => Promise<void> | void, tell?: Tell): void;
-  atOnce(id: number, bytes: number, work: () => Promise<void>, tell?: Tell): void;
+  /**
+   * Begins at once and answers by `reply` in order all the same: scp(1) of OpenSSH 9.2 cuts a file at the
+   * first write whose answer overtook another's (its FSETSTAT after the last write), without an error.
+   */
+  atOnce(id: number, bytes: number, work: () => Promise<void>, reply: () => void, tell?: Tell): void;
   /** Resolves when the requests so far are answered. */
   idle(): Promise<void>;
 }
@@ -153,8 +157,13 @@ function createAnswerer(sftp: SFTPWrapper, options: ServeOptions): Answerer {
         await work();
       });
     },
-    atOnce(id, bytes, work, tell = 'silent') {
-      void start(id, bytes, tell, work);
+    atOnce(id, bytes, work, reply, tell = 'silent') {
+      const before = last;
+      last = start(id, bytes, tell, async () => {
+        const [result] = await Promise.allSettled([work(), before]);
+        if (result.status === 'rejected') throw result.reason;
+        reply();
+      });
     },
     idle: async () => {
       await Promise.allSettled(underWay);
