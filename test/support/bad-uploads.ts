@@ -160,6 +160,35 @@ export const BAD_UPLOADS: BadUpload[] = [
     make: (files) => Promise.resolve(files.delete(CHANGES)),
   },
   {
+    title: 'a .dsc on its own whose packaging never comes',
+    code: 'file-missing',
+    reason: "Can't stat greeter_1.0-1.debian.tar.xz: No such file or directory",
+    make: async (files, { me }) => {
+      files.delete(CHANGES);
+      files.delete('greeter_1.0-1.debian.tar.xz');
+      await signFile(files, me, '.dsc');
+    },
+  },
+  {
+    title: 'a .dsc on its own whose orig tarball nobody has',
+    code: 'orig-missing',
+    reason: `Refers to non-existing file '${ORIG}'`,
+    make: async (files, { me }) => {
+      files.delete(CHANGES);
+      files.delete(ORIG);
+      await signFile(files, me, '.dsc');
+    },
+  },
+  {
+    title: 'a signature block that is noise',
+    code: 'signature-invalid',
+    reason: 'Signature for .changes not valid.',
+    make: async (files, { me }) => {
+      await signFile(files, me);
+      await edit(files, '.changes', (text) => text.replace(/^(wnUE|wsB|iQ|wr).*$/m, 'AAAA'));
+    },
+  },
+  {
     title: 'a name that leaves the folder',
     code: 'file-name-invalid',
     reason: /'\.\.\/victim\/greeter_1\.0\.orig\.tar\.xz' is not allowed/,

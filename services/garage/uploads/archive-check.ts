@@ -14,6 +14,8 @@ export interface ArchiveAnswer {
 
 export interface ArchiveQuestion {
   product: string;
+  /** There is no .changes: what the .dsc lists and is not there has not come. */
+  isLone: boolean;
   dsc: Dsc;
   /** The .dsc itself. */
   own: FileEntry;
@@ -54,7 +56,12 @@ export async function checkAgainstArchive(question: ArchiveQuestion): Promise<Ar
   return { files: entries, isRepetition: false };
 }
 
-function requireInArchive({ accepted }: ArchiveQuestion, file: ListedFile, entry: FileEntry): void {
+function requireInArchive({ accepted, isLone }: ArchiveQuestion, file: ListedFile, entry: FileEntry): void {
+  if (!isOrig(file.name) && isLone) {
+    throw new Rejection('file-missing', `Can't stat ${file.name}: No such file or directory`, {
+      hint: 'Upload every file that the .dsc lists, the .dsc last.',
+    });
+  }
   if (!isOrig(file.name)) {
     throw new Rejection('file-missing', `Refers to non-existing file '${file.name}'`, {
       hint: 'The .dsc lists it; the upload must hold it and the .changes must list it.',

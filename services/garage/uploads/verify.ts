@@ -154,6 +154,7 @@ async function verifyDsc(
   const accepted = await acceptedVersions(garage.pool, upload.product, dsc.source);
   const answer: ArchiveAnswer = await checkAgainstArchive({
     product: upload.product,
+    isLone: changes === null,
     dsc,
     own,
     files,
