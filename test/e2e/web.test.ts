@@ -119,10 +119,19 @@ test('a maintainer promotes with the keyboard, and an order is there', async () 
 });
 
 test('every page fits a phone, and the first stop of the keyboard skips to the content', async () => {
-  await runningBuild('fitting');
+  const { url: build } = await runningBuild('fitting');
   await page.setViewportSize({ width: 390, height: 844 });
   await signIn();
-  for (const url of ['/', '/uploads', '/builds', '/queues', '/queues/devel/bookworm', '/hosts', '/upload']) {
+  for (const url of [
+    '/',
+    '/uploads',
+    '/builds',
+    '/queues',
+    '/queues/devel/bookworm',
+    '/hosts',
+    '/upload',
+    build,
+  ]) {
     await page.goto(url);
     const overflow = await page.evaluate('document.documentElement.scrollWidth - window.innerWidth');
     expect([url, overflow]).toEqual([url, 0]);

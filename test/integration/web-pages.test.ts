@@ -171,6 +171,10 @@ test('promoting writes one order; who may not, cannot, whatever is sent', async 
   expect(await orders()).toEqual([]);
   const response = await alice.post('/promote', order, '/queues/devel/bookworm');
   expect([response.statusCode, response.headers.location]).toEqual([303, '/queues/devel/bookworm']);
+  const queue = await alice.get('/queues/devel/bookworm');
+  expect(queue.body).toContain('>ordered<');
+  expect(queue.body).not.toContain('Promote hello 2.10-3');
+  await alice.post('/promote', order, '/queues/devel/bookworm'); // a second click
   expect(await orders()).toEqual([
     {
       source: 'hello',

@@ -40,7 +40,7 @@ function deb822Snippet(options: InstallHowto, base: string, key: string, name: s
   return {
     id: 'deb822',
     title: '2. The source',
-    note: 'For Debian 9 and later.',
+    note: 'In the deb822 form, which apt prefers today.',
     file: `/etc/apt/sources.list.d/${name}.sources`,
     text: [
       'Types: deb deb-src',

@@ -9,6 +9,8 @@ export interface Snippet {
   file?: string;
   /** Ends without a line end. */
   text: string;
+  /** What to run once it is in place. */
+  command?: string;
 }
 
 /** The installation's name as part of file and stanza names: `My Builds` becomes `my-builds`. */

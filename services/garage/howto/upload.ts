@@ -32,8 +32,9 @@ function dput({ stanza, host, port, login, product }: Filled): Snippet {
   return {
     id: 'dput',
     title: 'dput',
-    note: `Then: dput ${stanza} ${CHANGES}`,
+    note: 'The dput package of Debian; add this to the file.',
     file: '~/.dput.cf',
+    command: `dput ${stanza} ${CHANGES}`,
     text: [
       `[${stanza}]`,
       'method = scp',
@@ -50,7 +51,8 @@ function dputNg({ stanza, host, port, login, product }: Filled): Snippet {
   return {
     id: 'dput-ng',
     title: 'dput-ng',
-    note: `Then: dput ${stanza} ${CHANGES}`,
+    note: 'The profile is a file of its own.',
+    command: `dput ${stanza} ${CHANGES}`,
     file: `~/.dput.d/profiles/${stanza}.json`,
     text: JSON.stringify({ ...profile, allowed_distributions: '.*' }, null, 4),
   };
@@ -60,7 +62,8 @@ function dupload({ stanza, host, port, login, product }: Filled): Snippet {
   return {
     id: 'dupload',
     title: 'dupload',
-    note: `Then: dupload --to ${stanza} ${CHANGES}`,
+    note: 'Add the stanza before the last line of a file that is there already.',
+    command: `dupload --to ${stanza} ${CHANGES}`,
     file: '~/.dupload.conf',
     text: [
       'package config;',

@@ -1,11 +1,14 @@
 /** How values are shown: times in UTC, sizes, durations, status words. */
 import { html, type Markup } from './markup.ts';
 
+/** Stands where there is nothing to say; left out on narrow screens. */
+export const NONE = html`<span class="quiet none">–</span>`;
+
 /** A point in time to the minute, with the exact one in `datetime`; a dash for none. */
 export function time(at: Date | string | null | undefined): Markup {
-  if (at === null || at === undefined) return html`<span class="quiet">–</span>`;
+  if (at === null || at === undefined) return NONE;
   const date = new Date(at);
-  if (Number.isNaN(date.getTime())) return html`<span class="quiet">–</span>`;
+  if (Number.isNaN(date.getTime())) return NONE;
   const iso = date.toISOString();
   return html`<time datetime="${iso}" title="${iso}">${iso.slice(0, 10)} ${iso.slice(11, 16)} UTC</time>`;
 }

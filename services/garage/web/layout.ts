@@ -17,8 +17,8 @@ const NAVIGATION = [
   ['/builds', 'Builds'],
   ['/queues', 'Queues'],
   ['/hosts', 'Hosts'],
-  ['/how-to/install', 'Install'],
-  ['/how-to/upload', 'Upload'],
+  ['/how-to/install', 'How to install'],
+  ['/how-to/upload', 'How to upload'],
 ] as const;
 
 /** Sends a page; its status is what `reply` already says. */

@@ -65,7 +65,7 @@ export async function buildWeb(garage: Garage): Promise<FastifyInstance> {
   await secure(app, await sessionKey(garage.home), garage.config.url.startsWith('https:'));
   await app.register(formbody);
   await app.register(multipart);
-  await app.register(files, { serve: false, root: garage.home.results });
+  await app.register(files, { serve: false, root: garage.home.root });
   assets.serve(app);
   readSessions(app);
   for (const page of PAGES) page(app);

@@ -1,12 +1,5 @@
 /** Status words in a sentence, for those who do not know them by heart. */
 
-const UPLOADS: Record<string, string> = {
-  arriving: 'files are still arriving',
-  verifying: 'being checked',
-  accepted: 'accepted',
-  rejected: 'rejected',
-};
-
 const BUILDS: Record<string, string> = {
   'needs-build': 'waits for a free slot',
   building: 'is being built',
@@ -21,5 +14,4 @@ const BUILDS: Record<string, string> = {
   superseded: 'a newer version took its place',
 };
 
-export const wordOfUpload = (status: string): string => UPLOADS[status] ?? status;
 export const wordOfBuild = (status: string): string => BUILDS[status] ?? status;

@@ -83,5 +83,6 @@ function showSnippet(snippet: Snippet): Markup {
     <p>${snippet.note}</p>
     ${snippet.file !== undefined && html`<p class="quiet">File: <code>${snippet.file}</code></p>`}
     <pre class="snippet" tabindex="0" role="region" aria-labelledby="${snippet.id}">${snippet.text}</pre>
+    ${snippet.command !== undefined && html`<p>Then: <code>${snippet.command}</code></p>`}
   </section>`;
 }

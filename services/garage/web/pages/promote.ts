@@ -2,9 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { AppError } from '../../../../shared/errors/app-error.ts';
 import { productName, queueName, sourceName } from '../../../../shared/protocol/names.ts';
-import { wake } from '../../../../shared/database/listen.ts';
-import { REPOSITORY_CHANNEL } from '../../../../shared/protocol/tables.ts';
-import type { Garage } from '../../context.ts';
+import { requestPromotion } from '../../orders/promote.ts';
 import { HttpError, parse } from '../errors.ts';
 import { mayPromote, nextQueue } from '../repository.ts';
 
@@ -45,16 +43,4 @@ export function promoteRoute(app: FastifyInstance): void {
     }
     return reply.redirect(`/queues/${order.from}/${order.product}`, 303);
   });
-}
-
-async function requestPromotion(
-  garage: Garage,
-  order: z.infer<typeof form> & { requestedBy: string },
-): Promise<void> {
-  await garage.pool.query(
-    `insert into repository.orders (kind, product, source, source_version, from_queue, to_queue, requested_by)
-     values ('promote', $1, $2, $3, $4, $5, $6)`,
-    [order.product, order.source, order.version, order.from, order.to, order.requestedBy],
-  );
-  await wake(garage.pool, REPOSITORY_CHANNEL);
 }

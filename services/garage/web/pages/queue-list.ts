@@ -1,6 +1,6 @@
 /** The state of every queue of every product, as the front page and /queues show it. */
 import type { Garage } from '../../context.ts';
-import { badge, time } from '../format.ts';
+import { badge, NONE, time } from '../format.ts';
 import { html, type Markup } from '../markup.ts';
 import { repositoryRows } from '../repository.ts';
 import { table, type Column } from '../table.ts';
@@ -51,7 +51,7 @@ const COLUMNS: Column<QueueState>[] = [
   },
   {
     head: 'State',
-    cell: ({ status }) => (status === null ? html`<span class="quiet">–</span>` : badge(status)),
+    cell: ({ status }) => (status === null ? NONE : badge(status)),
   },
   { head: 'Published', cell: (state) => time(state.live_at ?? state.created_at) },
   {

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { PublishedRow } from '../../../../shared/protocol/tables.ts';
 import { notFound, parse } from '../errors.ts';
-import { badge, time } from '../format.ts';
+import { badge, NONE, time } from '../format.ts';
 import { csrfField, sendPage } from '../layout.ts';
 import { html, type Content, type Markup } from '../markup.ts';
 import { moreLink, PAGE_ROWS, slice } from '../paging.ts';
@@ -75,9 +75,11 @@ interface RowRights {
   mine: Set<string>;
   /** `source version` that the next queue holds already. */
   held: Set<string>;
+  /** `source version` that is ordered and not yet decided. */
+  ordered: Set<string>;
 }
 
-/** Two queries for the whole page, not two a row. */
+/** Three queries for the whole page, not three a row. */
 async function rowRights(
   request: FastifyRequest,
   { queue, product }: QueueState,
@@ -86,18 +88,32 @@ async function rowRights(
   const { pool, common } = request.server.web.garage;
   const next = nextQueue(common.queues, queue);
   const sources = [...new Set(rows.map(({ source }) => source))];
-  if (next === undefined || sources.length === 0) return { next, mine: new Set(), held: new Set() };
-  const [mine, there] = await Promise.all([
+  if (next === undefined || sources.length === 0) {
+    return { next, mine: new Set(), held: new Set(), ordered: new Set() };
+  }
+  const [mine, there, open] = await Promise.all([
     promotableSources(pool, request.account?.login, product, sources),
-    repositoryRows<{ source: string; source_version: string }>(
+    repositoryRows<VersionOf>(
       pool,
       `select source, source_version from repository.published
         where queue = $1 and product = $2 and source = any ($3)`,
       [next, product, sources],
     ),
+    repositoryRows<VersionOf>(
+      pool,
+      `select source, source_version from repository.orders
+        where status in ('requested', 'blocked', 'accepted')
+          and from_queue = $1 and to_queue = $2 and product = $3 and source = any ($4)`,
+      [queue, next, product, sources],
+    ),
   ]);
-  const held = new Set(there?.map((row) => `${row.source} ${row.source_version}`));
-  return { next, mine, held };
+  return { next, mine, held: versionsOf(there), ordered: versionsOf(open) };
+}
+
+type VersionOf = Pick<PublishedRow, 'source' | 'source_version'>;
+
+function versionsOf(rows: VersionOf[] | null): Set<string> {
+  return new Set(rows?.map((row) => `${row.source} ${row.source_version}`));
 }
 
 function summary(state: QueueState, missing: boolean): Markup {
@@ -142,10 +158,10 @@ function promotion(
   rights: RowRights,
   next: string,
 ): Content {
-  if (rights.held.has(`${row.source} ${row.source_version}`)) {
-    return html`<span class="quiet">is there</span>`;
-  }
-  if (!rights.mine.has(row.source)) return html`<span class="quiet">–</span>`;
+  const version = `${row.source} ${row.source_version}`;
+  if (rights.held.has(version)) return html`<span class="quiet">is there</span>`;
+  if (rights.ordered.has(version)) return html`<span class="quiet">ordered</span>`;
+  if (!rights.mine.has(row.source)) return NONE;
   return html`<form method="post" action="/promote">
     ${csrfField(reply)} <input type="hidden" name="product" value="${product}" />
     <input type="hidden" name="source" value="${row.source}" />

@@ -4,7 +4,7 @@ import type { Queryable } from '../../../../shared/database/pool.ts';
 import { productName, sourceName } from '../../../../shared/protocol/names.ts';
 import type { PublishedRow } from '../../../../shared/protocol/tables.ts';
 import { notFound, parse } from '../errors.ts';
-import { badge, time } from '../format.ts';
+import { badge, NONE, time } from '../format.ts';
 import { sendPage } from '../layout.ts';
 import { html, join, type Content } from '../markup.ts';
 import { repositoryRows } from '../repository.ts';
@@ -117,7 +117,7 @@ function columns(builds: BuildRow[], published: PublishedRow[]): Column<VersionR
         published
           .filter((one) => one.source_version === row.version)
           .map((one) => one.queue)
-          .join(', ') || html`<span class="quiet">–</span>`,
+          .join(', ') || NONE,
     },
     { head: 'Upload', cell: (row) => html`<a href="/uploads/${row.upload_id}">by ${row.login}</a>` },
     { head: 'Accepted', cell: (row) => time(row.accepted_at) },

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Queryable } from '../../../../shared/database/pool.ts';
 import { notFound, parse } from '../errors.ts';
-import { badge, size, time } from '../format.ts';
+import { badge, NONE, size, time } from '../format.ts';
 import { sendPage } from '../layout.ts';
 import { html, type Markup } from '../markup.ts';
 import { facts, table } from '../table.ts';
@@ -107,7 +107,7 @@ function fileTable(upload: UploadDetails): Markup {
         head: 'Size',
         cell: (name) => {
           const bytes = sizes.get(name);
-          return bytes === undefined ? html`<span class="quiet">–</span>` : size(bytes);
+          return bytes === undefined ? NONE : size(bytes);
         },
         numeric: true,
       },

@@ -1,7 +1,6 @@
 /** Uploads: the list is public, as the builds are; what is still waiting is shown to its uploader. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { wordOfUpload } from '../words.ts';
 import { notFound, parse } from '../errors.ts';
 import { badge, size, time } from '../format.ts';
 import { sendPage } from '../layout.ts';
@@ -78,10 +77,7 @@ const COLUMNS: Column<UploadRow>[] = [
   { head: 'Product', cell: (row) => row.product },
   { head: 'By', cell: (row) => row.login },
   { head: 'State', cell: (row) => badge(row.status) },
-  {
-    head: 'Reason',
-    cell: (row) => row.reason ?? html`<span class="quiet">${wordOfUpload(row.status)}</span>`,
-  },
+  { head: 'Reason', cell: (row) => row.reason },
   { head: 'Arrived', cell: (row) => time(row.arrived_at) },
 ];
 
@@ -109,7 +105,7 @@ function waitingSection(files: WaitingFile[]): Markup {
     <p class="quiet">
       ${
         hasTrigger
-          ? 'These are taken when the set is complete, within a minute.'
+          ? 'These are taken within a minute of the set being complete.'
           : 'These wait for the .changes or .dsc that lists them.'
       }
     </p>

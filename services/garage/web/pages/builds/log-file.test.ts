@@ -41,13 +41,14 @@ test('the tail of a long log begins at a line and says where it lies', async () 
   const file = path.join(folder, 'build.log');
   const text = Array.from({ length: 50_000 }, (_, n) => `line ${String(n)}\n`).join('');
   await writeFile(file, `${text}unfinished`);
-  const tail = await readTail(file);
+  const tail = await readTail(file, false);
   expect(tail.text).toMatch(/^line \d+\n/);
   expect(tail.text.endsWith('line 49999\n')).toBe(true);
   expect(tail.end).toBe(text.length);
   expect(text.slice(tail.start, tail.end)).toBe(tail.text);
+  expect((await readTail(file, true)).text.endsWith('\nunfinished')).toBe(true);
 });
 
 test('a log that is not there is empty', async () => {
-  expect(await readTail(path.join(folder, 'none'))).toEqual({ text: '', start: 0, end: 0 });
+  expect(await readTail(path.join(folder, 'none'), true)).toEqual({ text: '', start: 0, end: 0 });
 });

@@ -15,8 +15,8 @@ export interface Tail {
   end: number;
 }
 
-/** The end of the log, from the start of a line; empty where there is no file. */
-export async function readTail(file: string): Promise<Tail> {
+/** The end of the log, from the start of a line, to the last line end or, when `whole`, to the last byte. Empty where there is no file. */
+export async function readTail(file: string, whole: boolean): Promise<Tail> {
   const handle = await openLog(file);
   if (!handle) return { text: '', start: 0, end: 0 };
   try {
@@ -24,7 +24,7 @@ export async function readTail(file: string): Promise<Tail> {
     const from = Math.max(0, size - TAIL_BYTES);
     const bytes = await readAt(handle, from, size - from);
     const skipped = from === 0 ? 0 : bytes.indexOf(0x0a) + 1;
-    const taken = takeText(bytes.subarray(skipped), false);
+    const taken = takeText(bytes.subarray(skipped), whole);
     const start = from + skipped;
     return { text: plain(taken.toString('utf8')), start, end: start + taken.length };
   } finally {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Queryable } from '../../../../../shared/database/pool.ts';
 import { STAGES } from '../../../../../shared/protocol/job.ts';
 import { notFound, parse } from '../../errors.ts';
-import { badge, duration, time } from '../../format.ts';
+import { badge, duration, NONE, time } from '../../format.ts';
 import { sendPage } from '../../layout.ts';
 import { html, type Markup } from '../../markup.ts';
 import { facts, table, type Column } from '../../table.ts';
@@ -106,15 +106,16 @@ function stages(attempt: AttemptRow): Markup {
 }
 
 async function logSection(build: BuildDetails, attempt: AttemptRow, file: string): Promise<Markup> {
-  const tail = await readTail(file);
   const number = String(attempt.number);
   const isLive = attempt.finished_at === null;
+  const tail = await readTail(file, !isLive);
+  if (!isLive && tail.end === 0)
+    return html`<h2>Log</h2>
+      <p class="empty">This attempt left no log.</p>`;
   const stream = `/builds/${build.id}/log/stream?attempt=${number}&offset=${String(tail.end)}`;
   return html`<h2>Log</h2>
     <p class="log-state">
-      <span role="status" id="log-state"
-        >${isLive ? 'Being written.' : tail.end === 0 ? 'There is no log.' : 'Complete.'}</span
-      >
+      <span role="status" id="log-state">${isLive ? 'Being written.' : 'Complete.'}</span>
       ${tail.start > 0 && 'Only the end is shown here.'}
       <a href="/builds/${build.id}/log?attempt=${number}">The whole log as text</a>
     </p>
@@ -131,12 +132,12 @@ ${tail.text}</pre>`;
 
 function attemptColumns(buildId: string): Column<AttemptRow>[] {
   return [
-    { head: 'Attempt', cell: (row) => row.number, numeric: true },
+    { head: 'Attempt', cell: (row) => `#${String(row.number)}` },
     { head: 'Host', cell: (row) => `${row.host}, slot ${String(row.slot)}` },
     { head: 'Stage', cell: (row) => row.stage },
     {
       head: 'Result',
-      cell: (row) => (row.exit_class === null ? html`<span class="quiet">–</span>` : badge(row.exit_class)),
+      cell: (row) => (row.exit_class === null ? NONE : badge(row.exit_class)),
     },
     { head: 'Message', cell: (row) => row.message },
     { head: 'Started', cell: (row) => time(row.started_at) },
