@@ -4,24 +4,39 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, constants, openSync } from 'node:fs';
+import { Socket } from 'node:net';
 import readline from 'node:readline';
-import type { Readable } from 'node:stream';
 import { messageOf } from '../../../shared/errors/app-error.ts';
 import { execRequest, outputFrame, replyFrame, targetSpec, type ExecRequest, type Reply } from './frames.ts';
-import { enterTarget, NO_NETWORK } from './mounts.ts';
+import { enterTarget, NO_NETWORK, OUTPUT } from './mounts.ts';
 import { BUILD_USER } from './system-files.ts';
 
 function reply(value: Reply): void {
   process.stdout.write(replyFrame(value));
 }
 
-/** Passes a child's output on, no faster than the runner reads it. */
-function forward(stream: Readable): void {
+interface Output {
+  /** For the child's stdout and stderr. */
+  fd: number;
+  /** Resolves when nobody has the pipe open for writing any more and all was passed on. */
+  end: Promise<void>;
+}
+
+/** Opens the output pipe, and passes on what comes, no faster than the runner reads it. */
+function openOutput(): Output {
+  const reader = openSync(OUTPUT, constants.O_RDONLY | constants.O_NONBLOCK);
+  const fd = openSync(OUTPUT, constants.O_WRONLY);
+  const stream = new Socket({ fd: reader, readable: true, writable: false });
   stream.on('data', (chunk: Buffer) => {
     if (process.stdout.write(outputFrame(chunk))) return;
     stream.pause();
     process.stdout.once('drain', () => stream.resume());
   });
+  const end = new Promise<void>((resolve) => {
+    stream.once('close', () => resolve());
+  });
+  return { fd, end };
 }
 
 function fullArgv(request: ExecRequest): string[] {
@@ -53,17 +68,18 @@ function killOthers(): void {
 
 async function execute(request: ExecRequest): Promise<void> {
   const [command = '', ...args] = fullArgv(request);
+  const output = openOutput();
   const child = spawn(command, args, {
     cwd: request.cwd,
     env: request.env,
     detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', output.fd, output.fd],
   });
-  forward(child.stdout);
-  forward(child.stderr);
-  child.once('exit', killOthers); // a daemon that holds the pipe would keep us waiting
+  closeSync(output.fd); // the child has its own
   try {
-    const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
+    const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
+    killOthers(); // a daemon that holds the pipe would keep us waiting
+    await output.end;
     reply({ kind: 'exit', code, signal });
   } catch (error) {
     reply({ kind: 'error', message: `${command} could not be started: ${messageOf(error)}` });

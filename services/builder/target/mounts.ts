@@ -7,9 +7,15 @@ import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { runChecked, type RunResult } from '../../../shared/process/run.ts';
 import type { TargetSpec } from './frames.ts';
+import { HOST_NAME } from './system-files.ts';
 
 /** Network namespace with loopback only, entered for builds. In /dev, so that it is not part of the system. */
 export const NO_NETWORK = '/dev/.no-network';
+/**
+ * Named pipe that takes the output of what runs in the target. Node's own pipes are sockets, which cannot be
+ * opened by `> /dev/stderr`, and an unnamed pipe only by its maker; builds do that as another user.
+ */
+export const OUTPUT = '/dev/.output';
 const OLD_ROOT = 'dev/.host';
 const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty'];
 
@@ -45,6 +51,7 @@ async function mountDevices(root: string): Promise<void> {
     `${dev}/pts`,
   );
   await mount('-t', 'tmpfs', '-o', 'mode=1777,nosuid,nodev', 'tmpfs', `${dev}/shm`);
+  await runChecked(['mkfifo', '--mode=622', path.join(root, OUTPUT)]);
   symlinkSync('pts/ptmx', `${dev}/ptmx`);
   symlinkSync('/proc/self/fd', `${dev}/fd`);
   for (const [index, name] of ['stdin', 'stdout', 'stderr'].entries()) {
@@ -87,7 +94,7 @@ export async function enterTarget(spec: TargetSpec): Promise<void> {
   await mountDevices(root);
   await mount('-t', 'proc', '-o', 'nosuid,nodev,noexec', 'proc', path.join(root, 'proc'));
   await mountSystemDevices(root);
-  await runChecked(['hostname', 'target'], { okCodes: [0, 1] });
+  await runChecked(['hostname', HOST_NAME], { okCodes: [0, 1] });
   await makeQuietNetwork(root);
   await pivot(root);
 }

@@ -48,7 +48,12 @@ export class OverlayDriver implements Driver {
     await stages.enter('build');
     log.line('----- begin of the output');
     const argv = job.command as Argv;
-    const { code, signal } = await target.exec(argv, { user: 'builder', network: false, cwd: '/tmp' });
+    const { code, signal } = await target.exec(argv, {
+      user: 'builder',
+      network: false,
+      cwd: '/tmp',
+      env: { HOME: '/nonexistent' },
+    });
     log.line('----- end of the output');
     if (code === 0) return;
     throw jobFailure('package', `${showCommand(argv)} failed (${signal ?? `exit ${String(code)}`})`);

@@ -8,7 +8,7 @@ import type { Attempt } from '../build/attempt.ts';
 import { jobFailure } from '../build/failure.ts';
 import { readAptFailure } from './apt-errors.ts';
 import { preferencesFor, resolveSources } from './apt-sources.ts';
-import { placeFile, placeSources } from './system-files.ts';
+import { HOST_NAME, placeFile, placeSources } from './system-files.ts';
 import type { Target } from './target.ts';
 import type { Argv } from './userns.ts';
 
@@ -23,10 +23,10 @@ async function proxyConfiguration(): Promise<string> {
 }
 
 async function seedNetwork(root: string): Promise<void> {
-  for (const file of ['/etc/resolv.conf', '/etc/hosts']) {
-    const content = await readFile(file).catch(() => Buffer.alloc(0));
-    await placeFile(root, file, content);
-  }
+  const resolver = await readFile('/etc/resolv.conf', 'utf8').catch(() => '');
+  await placeFile(root, '/etc/resolv.conf', resolver);
+  const hosts = await readFile('/etc/hosts', 'utf8').catch(() => '127.0.0.1 localhost\n');
+  await placeFile(root, '/etc/hosts', `${hosts.trimEnd()}\n127.0.1.1 ${HOST_NAME}\n`);
   const proxy = await proxyConfiguration();
   if (proxy !== '') await placeFile(root, '/etc/apt/apt.conf.d/91host-proxy', `${proxy}\n`);
 }

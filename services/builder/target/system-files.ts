@@ -6,6 +6,9 @@ import { deb822Sources, type ResolvedSource } from './apt-sources.ts';
 /** Who builds within a target. 1000: the first that adduser gives to people, so no package takes it. */
 export const BUILD_USER = { name: 'builder', id: 1000 } as const;
 
+/** The same in every target, so that none can be told from another. */
+export const HOST_NAME = 'target';
+
 const APT_CONF = `Acquire::Languages "none";
 Acquire::Retries "3";
 Acquire::http::Timeout "30";
@@ -64,7 +67,7 @@ export async function configureBase(root: string, sources: ResolvedSource[]): Pr
   await placeFile(root, '/etc/apt/apt.conf.d/90autobuilder', APT_CONF);
   await placeFile(root, '/etc/dpkg/dpkg.cfg.d/autobuilder', 'force-unsafe-io\n');
   await placeFile(root, '/usr/sbin/policy-rc.d', POLICY_RC_D, 0o755);
-  await placeFile(root, '/etc/hostname', 'target\n');
+  await placeFile(root, '/etc/hostname', `${HOST_NAME}\n`);
   await placeSources(root, 'base', sources);
   await addBuildUser(root);
 }
