@@ -199,7 +199,7 @@ test('two publishes within one second still differ in Date, so no client keeps t
   expect(new Set(dates).size).toBe(2);
 });
 
-async function newest(): Promise<unknown> {
+async function newestCause(): Promise<unknown> {
   const { rows } = await repository.pool.query<{ cause: string }>(
     `select cause from generations where queue = 'stable' order by number desc limit 1`,
   );
@@ -214,27 +214,27 @@ describe('without any change of packages', () => {
   const at = { queue: 'stable', product: 'bookworm' };
   test('a sweep publishes nothing, a new configuration a new generation', async () => {
     expect(await sweepQueue(repository, at)).toBe(false);
-    expect(await newest()).toBe('initial');
+    expect(await newestCause()).toBe('initial');
     const products = repository.common.products.map((product) => ({
       ...product,
       components: ['main', 'contrib'],
     }));
     await sweepQueue({ ...repository, common: { ...repository.common, products } }, at);
-    expect(await newest()).toBe('configuration');
+    expect(await newestCause()).toBe('configuration');
     expect(await release()).toContain('Components: main contrib\n');
   });
 
   test('Valid-Until is renewed when half of it has passed', async () => {
     const config = { ...repository.config, validDays: 10 };
     await sweepQueue({ ...repository, config }, at);
-    expect(await newest()).toBe('configuration');
+    expect(await newestCause()).toBe('configuration');
     expect(await release()).toMatch(/^Valid-Until: .* UTC$/m);
     const age = `update generations set created_at = now() - $1::interval where queue = 'stable'`;
     await repository.pool.query(age, ['4 days']);
     await sweepQueue({ ...repository, config }, at);
-    expect(await newest()).toBe('configuration');
+    expect(await newestCause()).toBe('configuration');
     await repository.pool.query(age, ['6 days']);
     await sweepQueue({ ...repository, config }, at);
-    expect(await newest()).toBe('renewal');
+    expect(await newestCause()).toBe('renewal');
   });
 });

@@ -121,6 +121,28 @@ test('a target that is away keeps the marker and does not hold up the other; it 
   expect(await seeMarker(places.marker)).toBeNull();
 });
 
+test('InRelease comes last: a sync that is cut off before it leaves clients a whole older state', async () => {
+  await createRqp(repository).run();
+  const before = await readFile(liveInRelease, 'utf8');
+  const dists = path.dirname(liveInRelease);
+  await publishOne('ordered');
+  await rm(path.join(dists, 'Release'));
+  await mkdir(path.join(dists, 'Release/in-the-way'), { recursive: true });
+  await createRqp(repository).run();
+  expect(await readFile(liveInRelease, 'utf8')).toBe(before);
+  const staged = path.join(places.dists, 'main/binary-amd64');
+  const byHash = await readdir(path.join(staged, 'by-hash/SHA256'));
+  const inLive = await readdir(path.join(dists, 'main/binary-amd64/by-hash/SHA256'));
+  expect(inLive).toEqual(expect.arrayContaining(byHash));
+  for (const hash of before.matchAll(/^ ([0-9a-f]{64}) +\d+ main\/binary-amd64/gm)) {
+    expect(inLive).toContain(hash[1]);
+  }
+  await stat(path.join(repository.home.live, 'devel/pool/bookworm/main/o/ordered/ordered_1.0_amd64.deb'));
+  await rm(path.join(dists, 'Release'), { recursive: true });
+  await createRqp(repository).run();
+  expect(await isCurrent()).toBe(true);
+});
+
 test('after a failure it waits before it tries again', async () => {
   const away = path.join(repository.home.root, 'still-away');
   await writeFile(away, '');
