@@ -8,15 +8,15 @@ import { startBuilderHost } from './host/host.ts';
 await runService('builder', async (log) => {
   const { home, sections } = await loadConfig({ builder: builderSection });
   const host = await startBuilderHost(home, sections.builder, log);
-  const health = sections.builder.health
-    ? await serveHealth(sections.builder.health, () => host.isWell())
-    : undefined;
-  log.info('sshd answers; waiting for the public key of garage');
-  void host.ready.then((known) =>
-    log.info({ address: known.address, port: known.port, slots: known.slots }, 'builder host is ready'),
+  const { health: listen } = sections.builder;
+  const health = listen ? await serveHealth(listen, () => host.isWell()) : undefined;
+  const { known } = host;
+  host.announced.then(
+    () => log.info('garage may come in'),
+    (error: unknown) => log.error({ err: error }, 'the host could not make itself known'),
   );
   return {
-    ready: {},
+    ready: { address: `${known.address}:${String(known.port)}`, user: known.username, slots: known.slots },
     async close() {
       health?.close();
       await host.stop();

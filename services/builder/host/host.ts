@@ -29,15 +29,16 @@ const HOST_NAME = 'local';
 const SSHD_MARK = 'sshd.json';
 
 export interface RunningHost {
-  /** Resolves when the host has made itself known: sshd answers and garage's key is in place. */
-  ready: Promise<BuilderHost>;
+  /** What it says about itself; sshd answers there already. */
+  known: BuilderHost;
+  /** Resolves when garage's key is in place and garage was told: as late as garage makes its key. */
+  announced: Promise<void>;
   isWell(): boolean;
   stop(): Promise<void>;
 }
 
 /**
  * Starts it. Throws what the parts throw and `builder-already-running` when another service has this home.
- * `ready` may take as long as garage takes to make its key.
  */
 export async function startBuilderHost(home: Home, config: BuilderConfig, log: Logger): Promise<RunningHost> {
   const account = await builderAccount(config.user);
@@ -51,12 +52,12 @@ export async function startBuilderHost(home: Home, config: BuilderConfig, log: L
   const sshd = await startServer(folders, account, known, log);
   const keyFrom = config.authorizedKey ?? path.join(home.garage, 'ssh', 'id_ed25519.pub');
   const key = followAuthorizedKey(keyFrom, authorizedKeysFile(folders), log);
-  const ready = key.ready.then(async () => {
-    await writeFileDurably(hostFile, `${JSON.stringify(known, null, 2)}\n`);
-    return known;
+  const announced = key.ready.then(() => {
+    return writeFileDurably(hostFile, `${JSON.stringify(known, null, 2)}\n`);
   });
   return {
-    ready,
+    known,
+    announced,
     isWell: () => sshd.isListening(),
     stop: async () => {
       key.stop();

@@ -1,0 +1,73 @@
+import { afterAll, expect, test } from 'vitest';
+import { openTestGarage } from '../../../test/support/garage.ts';
+import { mailOrders } from './mail.ts';
+import { requestPromotion, type PromotionRequest } from './promote.ts';
+
+const garage = await openTestGarage();
+afterAll(() => garage.dispose());
+
+const REQUEST: PromotionRequest = {
+  product: 'bookworm',
+  source: 'hello',
+  from: 'devel',
+  to: 'testing',
+  requestedBy: 'alice',
+};
+
+test('an order is written once, however often the button is pressed', async () => {
+  const id = await requestPromotion(garage, REQUEST);
+  expect(await requestPromotion(garage, REQUEST)).toBe(id);
+  expect(await requestPromotion(garage, { ...REQUEST, version: '2.10-3' })).not.toBe(id);
+  const { rows } = await garage.pool.query('select * from repository.orders where id = $1', [id]);
+  expect(rows[0]).toMatchObject({
+    kind: 'promote',
+    product: 'bookworm',
+    source: 'hello',
+    source_version: null,
+    from_queue: 'devel',
+    to_queue: 'testing',
+    requested_by: 'alice',
+    status: 'requested',
+  });
+});
+
+test.each([
+  [{ product: 'sarge' }, 'product-unknown'],
+  [{ from: 'nowhere' }, 'queue-unknown'],
+  [{ to: 'elsewhere' }, 'queue-unknown'],
+  [{ from: 'stable', to: 'testing' }, 'queue-order'],
+  [{ from: 'testing', to: 'testing' }, 'queue-order'],
+  [{ source: 'Hello World' }, 'source-invalid'],
+  [{ version: 'not a version' }, 'version-invalid'],
+])('%o is refused with %s', async (change, code) => {
+  await expect(requestPromotion(garage, { ...REQUEST, ...change })).rejects.toMatchObject({ code });
+});
+
+test('a finished order is told to whoever asked, once', async () => {
+  await garage.pool.query("insert into accounts (login, email) values ('alice', 'alice@example.org')");
+  const done = await requestPromotion(garage, { ...REQUEST, source: 'done' });
+  const refused = await requestPromotion(garage, { ...REQUEST, source: 'refused', version: '1.0' });
+  const ours = await requestPromotion(garage, { ...REQUEST, source: 'ours', requestedBy: null });
+  await mailOrders(garage);
+  const finish = 'update repository.orders set status = $2, reason = $3, finished_at = now() where id = $1';
+  await garage.pool.query(finish, [done, 'done', null]);
+  await garage.pool.query(finish, [refused, 'refused', 'testing has 1.1 already']);
+  await garage.pool.query(finish, [ours, 'done', null]);
+  await mailOrders(garage);
+  await mailOrders(garage);
+  const { rows } = await garage.pool.query(
+    `select recipient, subject, body from mails where kind = 'order' order by id`,
+  );
+  expect(rows).toEqual([
+    {
+      recipient: 'alice@example.org',
+      subject: 'done promoted from devel to testing',
+      body: expect.stringContaining('It is done.') as unknown,
+    },
+    {
+      recipient: 'alice@example.org',
+      subject: 'refused 1.0 REFUSED from devel to testing',
+      body: expect.stringContaining('It was refused: testing has 1.1 already') as unknown,
+    },
+  ]);
+});
