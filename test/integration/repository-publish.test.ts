@@ -1,4 +1,4 @@
-import { readdir, readFile, readlink, stat } from 'node:fs/promises';
+import { readdir, readFile, readlink, rename, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { run } from '../../shared/process/run.ts';
@@ -7,10 +7,12 @@ import { placesOf } from '../../services/repository/places.ts';
 import { createRqp } from '../../services/repository/sync/rqp.ts';
 import {
   handOver,
+  listFiles,
   makeAptClient,
   makeSet,
   openTestRepository,
   serveLive,
+  writeManifest,
   type PackageOptions,
 } from './repository-support.ts';
 
@@ -124,6 +126,22 @@ describe('a set that arrives', () => {
     await arrive({ source: 'multi', version: '1.1', architecture: 'i386' });
     expect(await published('multi')).toEqual([
       { source_version: '1.1', binaries: ['multi_amd64', 'multi_i386'] },
+    ]);
+  });
+
+  test('packages of debug symbols come along under their own ending', async () => {
+    const set = await makeSet(repository, {
+      source: 'symbols',
+      binaries: [{ name: 'symbols-dbgsym', architecture: 'amd64' }],
+    });
+    const deb = path.join(set.folder, 'symbols-dbgsym_1.0_amd64.deb');
+    await rename(deb, deb.replace(/deb$/, 'ddeb'));
+    set.manifest.files = await listFiles(set.folder);
+    await writeManifest(set);
+    await handOver(repository, set);
+    await repository.sweep();
+    expect(await published('symbols')).toEqual([
+      { source_version: '1.0', binaries: ['symbols-dbgsym_amd64'] },
     ]);
   });
 

@@ -3,6 +3,7 @@
  * the manifest says. What comes out is what the indexes will show.
  */
 import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import type { Product } from '../../../shared/config/common.ts';
 import { debFileName } from '../../../shared/debian/deb.ts';
 import { dscFileName, parseDsc, type Dsc } from '../../../shared/debian/dsc.ts';
@@ -75,7 +76,8 @@ type FileKind = 'source' | 'deb' | 'udeb' | 'buildinfo' | 'upload';
 
 function kindOf(name: string, sourceNames: ReadonlySet<string>): FileKind {
   if (sourceNames.has(name)) return 'source';
-  if (name.endsWith('.deb')) return 'deb';
+  // .ddeb is what some distributions call a package of debug symbols.
+  if (name.endsWith('.deb') || name.endsWith('.ddeb')) return 'deb';
   if (name.endsWith('.udeb')) return 'udeb';
   if (name.endsWith('.buildinfo')) return 'buildinfo';
   if (name.endsWith('.changes')) return 'upload';
@@ -153,8 +155,9 @@ async function binaryPackage(
       `${file.name} is for ${control.architecture}, the set for ${architecture}`,
     );
   }
-  if (file.name !== debFileName(control, kind)) {
-    throw new AppError('deb-name-disagrees', `${file.name} should be named ${debFileName(control, kind)}`);
+  const expected = debFileName(control, path.extname(file.name).slice(1));
+  if (file.name !== expected) {
+    throw new AppError('deb-name-disagrees', `${file.name} should be named ${expected}`);
   }
   const place = poolPath(component, source, file.name);
   return {
