@@ -1,5 +1,5 @@
 /** What breaks between garage and a host while a build runs: connections, the dispatcher, the host itself. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { createDispatcher, type Dispatcher } from '../../services/garage/dispatch/dispatcher.ts';
@@ -98,6 +98,23 @@ test('another dispatcher goes on with a build where the last one stopped', async
   const log = await logOf(source);
   expect(log).toBe(await hostLog(build.attempts[0]!.id));
   expect(log.startsWith(stopped)).toBe(true);
+});
+
+test('a host that was made anew builds from the start, and the log is of that build', async () => {
+  const dispatcher = await startDispatcher();
+  const source = await acceptSource(line.garage, 'forgotten');
+  await dispatcher.round();
+  await moreLines(source);
+  await dispatcher.stop();
+  const { id } = (await buildOf(line.garage, source)).attempts[0]!;
+  await rm(path.join(line.workdir, 'attempts'), { recursive: true });
+  const next = await startDispatcher();
+  await next.round();
+  await waitFor('a second start', async () => (await starts(id)) === 2);
+  await letEnd('forgotten');
+  await next.idle();
+  expect(await buildOf(line.garage, source)).toMatchObject({ status: 'uploaded', attempts: [{ number: 1 }] });
+  expect(await logOf(source)).toBe(await hostLog(id));
 });
 
 test('a dispatcher whose database connections die goes on by itself', async () => {

@@ -290,6 +290,18 @@ test('a host that lacks something gets no work and says why', async () => {
   await waitForStatus(garage, dispatcher, source, 'uploaded');
 });
 
+test('a source that is gone from the disk is our fault, and said so', async () => {
+  const { garage } = line;
+  const source = await acceptSource(garage, 'vanished');
+  await rm(path.join(garage.home.sources, 'bookworm/vanished'), { recursive: true });
+  await dispatcher.idle();
+  expect(await buildOf(garage, source)).toMatchObject({
+    status: 'attempted',
+    fail_class: 'usage',
+    fail_reason: "Source file 'vanished_1.0.dsc' is not there as it was accepted",
+  });
+});
+
 test('only one process dispatches', async () => {
   const other = createDispatcher(line.garage, { runner: await fakeRunner() });
   expect(await other.start()).toBe(false);

@@ -199,7 +199,10 @@ test('two starts at once make one runner', async () => {
 });
 
 test("the time limit and the log limit end a build as the package's fault", async () => {
-  const endless = await runner.buildAttempt(await source('never-ends'), 'all', { timeoutS: TIME_LIMIT_S, slot: 4 });
+  const endless = await runner.buildAttempt(await source('never-ends'), 'all', {
+    timeoutS: TIME_LIMIT_S,
+    slot: 4,
+  });
   const noisy = await runner.buildAttempt(await source('endless-log'), 'all', {
     maxLogBytes: 65_536,
     slot: 5,

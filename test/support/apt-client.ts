@@ -17,6 +17,7 @@ export async function makeAptClient(
   for (const part of [
     'etc/sources.list.d',
     'etc/preferences.d',
+    'etc/apt.conf.d',
     'state/lists/partial',
     'cache/archives/partial',
   ]) {

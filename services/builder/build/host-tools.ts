@@ -1,6 +1,9 @@
 /** Programs that the runner runs on the host, and the Debian packages that have them. */
 import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
+import { runChecked } from '../../../shared/process/run.ts';
+import type { Job } from '../../../shared/protocol/job.ts';
+import { jobFailure } from './failure.ts';
 
 const ALWAYS: Record<string, string> = {
   apt: 'apt',
@@ -38,9 +41,32 @@ function isThere(program: string): boolean {
   });
 }
 
+/** Architecture of this host as dpkg names it. */
+export async function hostArchitecture(): Promise<string> {
+  return (await runChecked(['dpkg', '--print-architecture'])).stdout.toString('utf8').trim();
+}
+
+/** What only some jobs need. */
+export interface Needs {
+  sbuild: boolean;
+  /** A base of another architecture than the host's; mmdebstrap asks arch-test whether its programs run. */
+  foreign: boolean;
+}
+
 /** Debian packages that are missing, sorted, each once. */
-export function missingPackages(needsSbuild: boolean): string[] {
-  const needed = needsSbuild ? { ...ALWAYS, sbuild: 'sbuild' } : ALWAYS;
+export function missingPackages(needs: Needs): string[] {
+  const needed = {
+    ...ALWAYS,
+    ...(needs.sbuild ? { sbuild: 'sbuild' } : {}),
+    ...(needs.foreign ? { 'arch-test': 'arch-test' } : {}),
+  };
   const missing = Object.entries(needed).filter(([program]) => !isThere(program));
   return [...new Set(missing.map(([, name]) => name))].sort();
+}
+
+/** Ends the job as the machine's fault when the host lacks what it needs. */
+export async function requireTools(job: Job, driverName: 'overlay' | 'sbuild'): Promise<void> {
+  const foreign = (await hostArchitecture()) !== job.base.architecture;
+  const missing = missingPackages({ sbuild: driverName === 'sbuild', foreign });
+  if (missing.length > 0) throw jobFailure('machine', `The host lacks packages: ${missing.join(' ')}`);
 }

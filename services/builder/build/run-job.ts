@@ -15,8 +15,8 @@ import { driverNameFor, openDriver, type Driver } from '../target/driver.ts';
 import { removeOldTemporaries } from '../target/open-temporary.ts';
 import type { Attempt } from './attempt.ts';
 import { checkSource } from './check-source.ts';
-import { classOf, jobFailure } from './failure.ts';
-import { missingPackages } from './host-tools.ts';
+import { classOf } from './failure.ts';
+import { requireTools } from './host-tools.ts';
 import { removeLeftovers } from './leftovers.ts';
 import { Stages } from './stages.ts';
 
@@ -41,18 +41,13 @@ interface End {
   files: FileEntry[];
 }
 
-function checkTools(driverName: Driver['name']): void {
-  const missing = missingPackages(driverName === 'sbuild');
-  if (missing.length > 0) throw jobFailure('machine', `The host lacks packages: ${missing.join(' ')}`);
-}
-
 /** The stages up to and with `ending`'s results. */
 async function work(running: Running): Promise<FileEntry[]> {
   const { attempt, job, log, stages, signal } = running;
   await stages.enter('init');
   log.line(`Attempt ${attempt.id}, ${describe(job)}, for ${job.base.product}/${job.base.architecture}`);
   running.driverName = await driverNameFor(job, attempt.workdir);
-  checkTools(running.driverName);
+  await requireTools(job, running.driverName);
   if (job.kind === 'build') await checkSource(attempt.source, job);
   await stages.enter('clean');
   await removeLeftovers(attempt, job, log);

@@ -1,7 +1,6 @@
 /** `base`: makes the base that a job names, so that its first build does not wait for it. */
 import { readJob, type Attempt } from '../build/attempt.ts';
-import { missingPackages } from '../build/host-tools.ts';
-import { jobFailure } from '../build/failure.ts';
+import { requireTools } from '../build/host-tools.ts';
 import { BuildLog, stdoutSink } from '../logs/build-log.ts';
 import { ensureBase } from '../target/base.ts';
 import { EXIT } from './exit-codes.ts';
@@ -9,8 +8,7 @@ import { EXIT } from './exit-codes.ts';
 /** Says on stdout what it does. */
 export async function base(attempt: Attempt): Promise<number> {
   const job = await readJob(attempt);
-  const missing = missingPackages(false);
-  if (missing.length > 0) throw jobFailure('machine', `The host lacks packages: ${missing.join(' ')}`);
+  await requireTools(job, 'overlay'); // sbuild takes no part in it
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(), job.timeoutS * 1000);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => controller.abort());

@@ -3,8 +3,7 @@ import { mkdir, statfs } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import type { Probe } from '../../../shared/protocol/job.ts';
-import { missingPackages } from '../build/host-tools.ts';
-import { hostArchitecture } from '../target/driver.ts';
+import { hostArchitecture, missingPackages } from '../build/host-tools.ts';
 import { canOverlay, canUnshare } from '../target/overlay-check.ts';
 import { EXIT } from './exit-codes.ts';
 
@@ -21,7 +20,7 @@ export async function probe(workdirArgument: string): Promise<number> {
     architecture: await hostArchitecture(),
     userNamespaces,
     overlay,
-    missingPackages: missingPackages(!overlay),
+    missingPackages: missingPackages({ sbuild: !overlay, foreign: false }),
     freeBytes: bavail * bsize,
     clockMs: Date.now(),
   };

@@ -1,5 +1,4 @@
 /** What a driver is: one way to a clean target. Everything above it is the same for all. */
-import { runChecked } from '../../../shared/process/run.ts';
 import type { BuildJob, InstallJob, Job } from '../../../shared/protocol/job.ts';
 import type { Attempt } from '../build/attempt.ts';
 import type { Stages } from '../build/stages.ts';
@@ -37,9 +36,4 @@ export async function driverNameFor(job: Job, workdir: string): Promise<Driver['
 /** Nothing is made yet; the driver's methods do that. */
 export function openDriver(name: Driver['name'], context: DriverContext): Driver {
   return name === 'overlay' ? new OverlayDriver(context) : new SbuildDriver(context);
-}
-
-/** Architecture of this host as dpkg names it. */
-export async function hostArchitecture(): Promise<string> {
-  return (await runChecked(['dpkg', '--print-architecture'])).stdout.toString('utf8').trim();
 }

@@ -2,9 +2,10 @@
 import path from 'node:path';
 import type { BuildJob, InstallJob, Job } from '../../../shared/protocol/job.ts';
 import { jobFailure } from '../build/failure.ts';
+import { hostArchitecture } from '../build/host-tools.ts';
 import { showCommand } from '../logs/build-log.ts';
 import { buildInTarget } from './dpkg-build.ts';
-import { hostArchitecture, type Driver, type DriverContext } from './driver.ts';
+import type { Driver, DriverContext } from './driver.ts';
 import type { TargetSpec } from './frames.ts';
 import { BUILD_FOLDER, installBuildDependencies, installPackages, seedTarget, updateLists } from './setup.ts';
 import { Target } from './target.ts';

@@ -1,7 +1,7 @@
 /** The conservative driver: Debian's sbuild in unshare mode, with the base as a tar. */
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { minimalEnvironment, run } from '../../../shared/process/run.ts';
+import { minimalEnvironment } from '../../../shared/process/run.ts';
 import { runStreaming } from '../../../shared/process/stream.ts';
 import type { BuildJob, InstallJob } from '../../../shared/protocol/job.ts';
 import { jobFailure } from '../build/failure.ts';
@@ -12,7 +12,7 @@ import type { Driver, DriverContext } from './driver.ts';
 import { OverlayDriver } from './overlay-driver.ts';
 import { armored, sbuildArgv, sbuildConfig, type SbuildInputs } from './sbuild-config.ts';
 import { classOfSummary, readSummary, stageOfLine } from './sbuild-summary.ts';
-import { endsWithParent, removeTree, USER_NAMESPACE, type Argv } from './userns.ts';
+import { endsWithParent, removeTree, type Argv } from './userns.ts';
 
 /** The summary and apt's explanation stand within this from the end. */
 const TAIL_BYTES = 512 * 1024;
@@ -74,14 +74,8 @@ export class SbuildDriver implements Driver {
 
   async close(): Promise<void> {
     await this.#installer?.close();
-    if (this.#temporary !== null) await this.#removeSession(this.#temporary);
+    if (this.#temporary !== null) await removeTree(this.#temporary);
     await removeTree(this.#context.attempt.target);
-  }
-
-  /** sbuild's session belongs to another mapping, where not even our namespace's root is its owner's owner. */
-  async #removeSession(temporary: string): Promise<void> {
-    await run([...USER_NAMESPACE, 'rm', '-rf', '--', temporary]);
-    await rm(temporary, { recursive: true, force: true });
   }
 
   async #run(argv: Argv, cwd: string, config: string): Promise<number | null> {

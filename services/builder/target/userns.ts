@@ -11,9 +11,22 @@ export const USER_NAMESPACE: Argv = ['unshare', '--map-auto', '--map-root-user']
 /** Removing a target with a large package's build tree takes minutes on a slow disk. */
 const REMOVE_TIMEOUT_MS = 30 * 60_000;
 
-/** Prefix that ends a child when the runner is killed without a chance to clean up. */
+/**
+ * Waits for the program, and passes TERM on to the whole process group: mmdebstrap and sbuild themselves leave
+ * it to their children to end.
+ */
+const GUARD =
+  'my $child = fork() // exit 127; if (!$child) { exec @ARGV or exit 127 } ' +
+  '$SIG{TERM} = sub { $SIG{TERM} = "IGNORE"; kill "TERM", -getpgrp() }; ' +
+  'while ((my $pid = wait()) != $child) { exit 1 if $pid == -1 && !$!{EINTR} } ' +
+  'exit($? & 127 ? 128 + ($? & 127) : $? >> 8)';
+
+/**
+ * The argv with what ends it, and its group, when the runner is killed without a chance to clean up. For
+ * programs that run as leaders of their group.
+ */
 export function endsWithParent(argv: Argv): Argv {
-  return ['setpriv', '--pdeathsig=TERM', '--', ...argv];
+  return ['setpriv', '--pdeathsig=TERM', '--', 'perl', '-e', GUARD, '--', ...argv];
 }
 
 /** Removes a tree whose files belong to subuids. A missing one is no error. */

@@ -3,6 +3,7 @@
  * step may be repeated, so a broken connection or a restart begins again at the first and soon is where it
  * was: the runner on the host is detached and goes on meanwhile.
  */
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { AppError } from '../../../shared/errors/app-error.ts';
 import { joinInside } from '../../../shared/files/safe-path.ts';
@@ -141,10 +142,14 @@ async function carryOut(
   const pulse = startPulse(garage, remote, folder, attempt);
   try {
     await pushRunner(remote, dispatch.bundle);
-    if ((await readStage(remote, folder)) === null) await bring(dispatch, attempt, remote, folder);
+    const logFile = path.join(directory, 'build.log');
+    if ((await readStage(remote, folder)) === null) {
+      // A log that is here already is of a life that the host has forgotten (it was made anew).
+      await rm(logFile, { force: true });
+      await bring(dispatch, attempt, remote, folder);
+    }
     pulse.signal.throwIfAborted();
     await callRunner(remote, ['start', folder]);
-    const logFile = path.join(directory, 'build.log');
     await followLog(remote, folder, logFile, garage.config.build.maxLogBytes, pulse.signal);
     return await collect(remote, folder, attempt, directory);
   } finally {

@@ -61,6 +61,7 @@ class OneDispatcher implements Dispatcher {
   private readonly options: DispatcherOptions;
   private readonly stopping = new AbortController();
   private readonly running = new Map<string, Promise<void>>();
+  private readonly waiting = new Set<string>();
   private parts: Parts | undefined;
   private current: Promise<void> | undefined;
   private next: Promise<void> | undefined;
@@ -128,13 +129,16 @@ class OneDispatcher implements Dispatcher {
     const { garage } = this;
     await this.step('take the lock again', () => this.regain());
     const parts = this.parts;
-    if (!parts || parts.stopping.aborted) return;
+    if (!parts) return;
+    if (parts.stopping.aborted) return this.lookLater();
     await this.step('register the local host', () => registerEmbeddedHost(garage));
     await this.step('take over what the repository says', () => syncInstalled(garage));
     await this.step('return builds', () => returnBuilds(garage));
     await this.step('hand over sets', () => handOverBuilt(garage));
     await this.step('resume attempts', () => this.resume(parts));
-    await this.step('fill slots', () => fillSlots({ ...parts, begin: (id) => this.begin(parts, id) }));
+    await this.step('fill slots', () =>
+      fillSlots({ ...parts, waiting: this.waiting, begin: (id) => this.begin(parts, id) }),
+    );
     await this.step('look for what waits', () => this.lookAgain());
   }
 
@@ -166,8 +170,12 @@ class OneDispatcher implements Dispatcher {
     const { rowCount } = await this.garage.pool.query(
       `select 1 from builds where status in ('needs-build', 'given-back', 'built') limit 1`,
     );
-    if (rowCount !== 1 || this.stopping.signal.aborted) return;
+    if (rowCount === 1) this.lookLater();
+  }
+
+  private lookLater(): void {
     clearTimeout(this.timer);
+    if (this.stopping.signal.aborted) return;
     this.timer = setTimeout(() => void this.round(), LOOK_AGAIN_MS);
   }
 

@@ -10,6 +10,8 @@ export interface Filling {
   watch: HostWatch;
   repository: RepositoryAccess;
   stopping: AbortSignal;
+  /** Products that wait and of which the log was told; told again once they did not wait for a while. */
+  waiting: Set<string>;
   /** Begins an attempt that was leased. */
   begin(attemptId: string): void;
 }
@@ -46,13 +48,18 @@ async function usableHosts(filling: Filling): Promise<Usable[]> {
 }
 
 /** Products that are configured and whose first queue can be fetched from. */
-async function readyProducts({ garage, repository }: Filling, waiting: string[]): Promise<string[]> {
+async function readyProducts(filling: Filling, names: string[]): Promise<string[]> {
+  const { garage, repository, waiting } = filling;
   const ready: string[] = [];
-  for (const name of waiting) {
+  for (const name of names) {
     const product = garage.common.products.find((each) => each.name === name);
-    if (product && (await repository.sourceFor(product)) !== null) ready.push(name);
-    else
-      garage.log.warn({ product: name, configured: product !== undefined }, 'builds wait for its repository');
+    if (product && (await repository.sourceFor(product)) !== null) {
+      ready.push(name);
+      waiting.delete(name);
+    } else if (!waiting.has(name)) {
+      waiting.add(name);
+      garage.log.warn({ product: name, configured: product !== undefined }, 'builds wait for the repository');
+    }
   }
   return ready;
 }
