@@ -38,14 +38,18 @@ export async function removeUnused(link: string): Promise<void> {
   }
 }
 
-/** Removes bases below `bases` that have not been used for long. */
+async function isForgotten(file: string): Promise<boolean> {
+  const info = await stat(file).catch(() => null);
+  return info !== null && Date.now() - info.mtimeMs > FORGOTTEN_MS;
+}
+
+/** Removes bases below `bases` that have not been used for long, and what a killed maker left as long ago. */
 export async function removeForgotten(bases: string): Promise<void> {
   for (const entry of await readdir(bases)) {
     const link = path.join(bases, entry);
+    if (entry.endsWith('.partial') && (await isForgotten(link))) await removeTree(link);
     const version = await currentVersion(link);
-    if (version === null) continue;
-    const used = await stat(path.join(bases, version, IN_USE)).catch(() => null);
-    if (used === null || Date.now() - used.mtimeMs < FORGOTTEN_MS) continue;
+    if (version === null || !(await isForgotten(path.join(bases, version, IN_USE)))) continue;
     if (await removeVersion(path.join(bases, version))) await rm(link, { force: true });
   }
 }
