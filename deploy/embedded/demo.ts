@@ -47,7 +47,8 @@ async function main(): Promise<void> {
 async function wholeLine(supervisor: Supervisor, tell: Tell): Promise<void> {
   const facts = await supervisor.ready;
   tell('drop, garage, builder and repository are up');
-  const { common, sections } = await loadConfig({ database: databaseSection });
+  const { sections, ...loaded } = await loadConfig({ database: databaseSection });
+  const common = await loaded.common();
   const product = common.products[0];
   if (!product) throw new AppError('no-product', 'The configuration names no product');
   const folder = path.join(home.root, 'demo');

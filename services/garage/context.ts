@@ -22,7 +22,11 @@ const MIGRATIONS = new URL('migrations', import.meta.url).pathname;
 
 /** Loads the configuration, reaches (or starts) the database and migrates schema `garage`. */
 export async function openGarage(log: Logger = createLogger('garage')): Promise<Garage> {
-  const { home, common, sections } = await loadConfig({ database: databaseSection, garage: garageSection });
+  const { home, sections, ...loaded } = await loadConfig({
+    database: databaseSection,
+    garage: garageSection,
+  });
+  const common = await loaded.common();
   const url = await databaseUrl(sections.database, home);
   await migrate(url, 'garage', MIGRATIONS);
   const pool = createPool(url, 'garage', (error) =>

@@ -32,10 +32,11 @@ const MIGRATIONS = new URL('migrations', import.meta.url).pathname;
 
 /** Loads the configuration, reaches (or starts) the database, migrates, and makes the archive key if there is none. */
 export async function openRepository(log: Logger = createLogger('repository')): Promise<Repository> {
-  const { home, common, sections } = await loadConfig({
+  const { home, sections, ...loaded } = await loadConfig({
     database: databaseSection,
     repository: repositorySection,
   });
+  const common = await loaded.common();
   const url = await databaseUrl(sections.database, home);
   await migrate(url, 'repository', MIGRATIONS);
   const keys = await ensureArchiveKey(home, { name: common.name, email: sections.repository.keyEmail });

@@ -18,7 +18,8 @@ const SYSTEM_FILE = '/etc/autobuilder/autobuilder.yaml';
 
 export interface Loaded<T> {
   home: Home;
-  common: CommonConfig;
+  /** The common part, completed from this machine where the file is silent; asked for by who builds or publishes. */
+  common(): Promise<CommonConfig>;
   /** The sections asked for, by name, defaults filled in. */
   sections: T;
   /** The file that was read, or null for defaults only. */
@@ -74,7 +75,7 @@ export async function loadConfig<S extends Partial<Record<SectionName, z.ZodType
   );
   return {
     home,
-    common: await completeCommon({ name, products, queues }),
+    common: () => completeCommon({ name, products, queues }),
     sections: own as { [K in keyof S]: z.infer<S[K] & z.ZodType> },
     file,
   };

@@ -53,7 +53,8 @@ export async function openTestRepository(
   });
   await writeFile(path.join(root, 'autobuilder.yaml'), text);
   delete process.env['AUTOBUILDER_CONFIG'];
-  const { common, sections } = await loadConfig({ repository: repositorySection }, home);
+  const { sections, ...loaded } = await loadConfig({ repository: repositorySection }, home);
+  const common = await loaded.common();
   const log = createLogger('repository');
   log.level = process.env['LOG_LEVEL'] ?? 'silent';
   const pool = createPool(database.url, 'repository', () => undefined);

@@ -43,7 +43,8 @@ export async function openTestGarage(overrides: TestGarageOverrides = {}): Promi
   // JSON is YAML; the children of a test read the same file.
   await writeFile(path.join(root, 'autobuilder.yaml'), JSON.stringify({ products, ...overrides }));
   delete process.env['AUTOBUILDER_CONFIG'];
-  const { common, sections } = await loadConfig({ garage: garageSection }, home);
+  const { sections, ...loaded } = await loadConfig({ garage: garageSection }, home);
+  const common = await loaded.common();
   const log = createLogger('garage');
   log.level = process.env['LOG_LEVEL'] ?? 'error';
   const pool = createPool(database.url, 'garage', () => undefined);

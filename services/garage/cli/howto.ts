@@ -51,7 +51,8 @@ export function addHowtoCommands(cli: Cli): void {
 }
 
 async function showUpload(cli: Cli, options: UploadOptions): Promise<void> {
-  const { common, sections } = await loadGarageConfig();
+  const { sections, ...loaded } = await loadGarageConfig();
+  const common = await loaded.common();
   const product = chooseProduct(common.products, options.product).name;
   const { login } = options;
   if (login !== undefined && !loginName.safeParse(login).success) {
@@ -65,7 +66,8 @@ async function showUpload(cli: Cli, options: UploadOptions): Promise<void> {
 }
 
 async function showInstall(cli: Cli, options: InstallOptions): Promise<void> {
-  const { common, sections } = await loadGarageConfig();
+  const { sections, ...loaded } = await loadGarageConfig();
+  const common = await loaded.common();
   const product = chooseProduct(common.products, options.product);
   const queue = options.queue
     ? common.queues.find(({ name }) => name === options.queue)
@@ -96,7 +98,8 @@ function printSnippets(cli: Cli, snippets: Snippet[], options: { json?: boolean 
 }
 
 async function checkConfig(cli: Cli, json: boolean): Promise<void> {
-  const { home, file, common } = await loadConfig({ database: databaseSection, garage: garageSection });
+  const { home, file, ...loaded } = await loadConfig({ database: databaseSection, garage: garageSection });
+  const common = await loaded.common();
   const products = common.products.map(({ name }) => name);
   const queues = common.queues.map(({ name }) => name);
   if (json) return printJson(cli.output, { file, home: home.root, products, queues });

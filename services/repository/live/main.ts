@@ -6,7 +6,8 @@ import { liveSection } from './config.ts';
 import { buildLiveServer } from './server.ts';
 
 await runService('live', async (log) => {
-  const { home, common, sections } = await loadConfig({ live: liveSection });
+  const { home, sections, ...loaded } = await loadConfig({ live: liveSection });
+  const common = await loaded.common();
   const root = sections.live.root ?? home.live;
   await mkdir(root, { recursive: true });
   const server = await buildLiveServer({ root, common, log });
