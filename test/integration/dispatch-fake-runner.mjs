@@ -103,7 +103,8 @@ async function run() {
   const startedAt = new Date().toISOString();
   enter('build');
   const open = path.join(workdir, `open-${job.source}`);
-  for (let line = 1; !existsSync(open) && !existsSync(at('cancelled')); line += 1) {
+  // A test that broke off leaves nothing running for longer than this many milliseconds.
+  for (let line = 1; line < 60_000 && !existsSync(open) && !existsSync(at('cancelled')); line += 1) {
     appendFileSync(at('build.log'), `line ${line} of ${job.source}\n`);
     await sleep(1);
   }

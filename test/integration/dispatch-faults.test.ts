@@ -1,5 +1,5 @@
 /** What breaks between garage and a host while a build runs: connections, the dispatcher, the host itself. */
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { createDispatcher, type Dispatcher } from '../../services/garage/dispatch/dispatcher.ts';
@@ -107,7 +107,7 @@ test('a host that was made anew builds from the start, and the log is of that bu
   await moreLines(source);
   await dispatcher.stop();
   const { id } = (await buildOf(line.garage, source)).attempts[0]!;
-  await rm(path.join(line.workdir, 'attempts'), { recursive: true });
+  await rename(path.join(line.workdir, 'attempts'), path.join(line.workdir, 'gone'));
   const next = await startDispatcher();
   await next.round();
   await waitFor('a second start', async () => (await starts(id)) === 2);
