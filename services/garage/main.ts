@@ -20,11 +20,7 @@ await runService('garage', async (log) => {
   };
   const worker = await startWorker(garage);
   const web = await startWeb(garage);
-  const buildme = await startBuildme(garage, [
-    dispatch,
-    () => mailOrders(garage),
-    () => worker.sweep(),
-  ]);
+  const buildme = await startBuildme(garage, [dispatch, () => mailOrders(garage), () => worker.sweep()]);
   return {
     ready: { address: web.address, dispatches },
     async close() {

@@ -1,4 +1,3 @@
-// oxlint-disable-next-line no-restricted-imports -- purity binds the modules; their tests ask the real dpkg
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { architecturesToBuild, matchesArchitecture } from './architecture.ts';

@@ -1,4 +1,3 @@
-// oxlint-disable-next-line no-restricted-imports -- purity binds the modules; their tests read fixtures
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { changesFileNameMatches, parseChanges } from './changes.ts';

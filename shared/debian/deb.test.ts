@@ -1,8 +1,5 @@
-// oxlint-disable-next-line no-restricted-imports -- purity binds the modules; their tests read real packages
 import { execFileSync } from 'node:child_process';
-// oxlint-disable-next-line no-restricted-imports -- as above
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-// oxlint-disable-next-line no-restricted-imports -- as above
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';

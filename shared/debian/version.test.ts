@@ -1,4 +1,3 @@
-// oxlint-disable-next-line no-restricted-imports -- purity binds the modules; their tests ask the real dpkg
 import { spawnSync } from 'node:child_process';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

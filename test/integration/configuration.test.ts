@@ -42,8 +42,8 @@ describe('wrong configurations', () => {
 
   it('another service’s section is not looked into', async () => {
     process.env['AUTOBUILDER_CONFIG'] = path.join(FIXTURES, 'missing-secret.yaml');
-    const { common } = await loadConfig({ database: databaseSection });
-    expect((await common()).name).toBe('Autobuilder');
+    const loaded = await loadConfig({ database: databaseSection });
+    expect((await loaded.common()).name).toBe('Autobuilder');
   });
 });
 

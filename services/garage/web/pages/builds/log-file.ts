@@ -78,7 +78,7 @@ function wholeCharacters(bytes: Buffer): number {
 
 /* oxlint-disable-next-line no-control-regex -- control characters are what is looked for */
 const ESCAPES = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[@-Z\\-_])/g;
-/* oxlint-disable-next-line no-control-regex */
+/* oxlint-disable-next-line no-control-regex -- as above */
 const CONTROLS = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g;
 
 /** Terminal sequences and other control characters taken out; they mean nothing on a page. */
