@@ -109,10 +109,14 @@ describe('the line', () => {
       suite: line.product,
       keyring,
     });
-    const update = await client.apt('apt-get', 'update');
-    expect(update.stderr.toString('utf8')).toBe('');
-    expect(update.code).toBe(0);
-    expect((await client.apt('apt-cache', 'show', 'greeter')).stdout.toString('utf8')).toContain('SHA256:');
+    // Indexes reach live before the InRelease that names them: apt sees the old state or the new one.
+    const shown = await waitFor('apt to see greeter', async () => {
+      const update = await client.apt('apt-get', 'update');
+      expect(update.stderr.toString('utf8')).toBe('');
+      expect(update.code).toBe(0);
+      return (await client.apt('apt-cache', 'show', 'greeter')).stdout.toString('utf8');
+    });
+    expect(shown).toContain('SHA256:');
     expect((await client.apt('apt-get', 'source', '--download-only', 'greeter')).code).toBe(0);
   });
 
