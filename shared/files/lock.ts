@@ -17,3 +17,15 @@ export async function withFileLock<T>(file: string, waitS: number, work: () => P
     await handle.close();
   }
 }
+
+export interface HeldLock {
+  release(): Promise<void>;
+}
+
+/** Takes the lock on `file` (made if missing) without waiting; null when it is held in a way that excludes this one. */
+export async function tryLockFile(file: string, mode: 'shared' | 'exclusive'): Promise<HeldLock | null> {
+  const handle = await open(file, 'a');
+  if (await tryLock(handle, { mode })) return { release: () => handle.close() };
+  await handle.close();
+  return null;
+}

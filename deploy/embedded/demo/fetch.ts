@@ -18,6 +18,7 @@ export async function fetchSource(name: string, folder: string): Promise<string>
     'state/lists/partial',
     'cache/archives/partial',
     'etc/preferences.d',
+    'etc/apt.conf.d',
   ]) {
     await mkdir(path.join(root, part), { recursive: true });
   }

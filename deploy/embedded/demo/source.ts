@@ -35,3 +35,9 @@ export async function prepareSource(
   tell(`made and signed ${path.basename(changes)}, a local version of it`);
   return changes;
 }
+
+/** apt's own error line where there is one. */
+function reason(error: unknown): string {
+  const message = messageOf(error);
+  return /^E: (.*)$/m.exec(message)?.[1] ?? message.split('\n')[0] ?? '';
+}

@@ -40,7 +40,8 @@ function mmdebstrapArgv(spec: BaseSpec, tar: string, mirrors: string[]): Argv {
     '--variant=buildd',
     '--format=tar',
     `--architectures=${spec.architecture}`,
-    '--include=fakeroot',
+    // mount: the target takes its own old root away with umount, and trixie's essential set has none.
+    '--include=fakeroot,mount',
     // The lists stay, so that apt-get update in a target asks only whether they changed.
     '--skip=cleanup/apt/lists,cleanup/apt/cache',
     '--aptopt=Acquire::Languages "none"',

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, readlink, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { tryLock } from './flock.ts';
+import { tryLockFile } from '../../../shared/files/lock.ts';
 import { removeTree } from './userns.ts';
 
 /** In each finished version: its users hold a shared flock on it, its time is that of the last use. */
@@ -22,7 +22,7 @@ async function removeVersion(folder: string): Promise<boolean> {
     await removeTree(folder); // never finished
     return true;
   }
-  const lock = await tryLock(path.join(folder, IN_USE), 'exclusive');
+  const lock = await tryLockFile(path.join(folder, IN_USE), 'exclusive');
   if (lock === null) return false;
   await removeTree(folder);
   await lock.release();

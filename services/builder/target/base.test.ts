@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { BaseSpec } from '../../../shared/protocol/job.ts';
 import { BuildLog } from '../logs/build-log.ts';
 import { baseName, ensureBase } from './base.ts';
-import { tryLock } from './flock.ts';
+import { tryLockFile } from '../../../shared/files/lock.ts';
 
 let workdir: string;
 let said: string;
@@ -59,9 +59,9 @@ test('a fresh base is used as it is', async () => {
   const base = await ensureBase(spec, context());
   expect(base.folder).toBe(folder);
   expect(said).toBe('');
-  expect(await tryLock(path.join(folder, 'in-use'), 'exclusive')).toBeNull();
+  expect(await tryLockFile(path.join(folder, 'in-use'), 'exclusive')).toBeNull();
   await base.release();
-  const lock = await tryLock(path.join(folder, 'in-use'), 'exclusive');
+  const lock = await tryLockFile(path.join(folder, 'in-use'), 'exclusive');
   expect(lock).not.toBeNull();
   await lock?.release();
 });
@@ -71,7 +71,7 @@ test('one that is too old is used still when a new one cannot be made; unused ve
   const current = await version(name, 2, true);
   const used = await version(name, 3, false);
   const unused = await version(name, 4, false);
-  const lock = await tryLock(path.join(used, 'in-use'), 'shared');
+  const lock = await tryLockFile(path.join(used, 'in-use'), 'shared');
   const base = await ensureBase(spec, context());
   expect(base.folder).toBe(current);
   expect(said).toContain('W: the old base is used');

@@ -8,12 +8,11 @@ import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, symlink, utimes } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf } from '../../../shared/errors/app-error.ts';
-import { withFileLock } from '../../../shared/files/lock.ts';
+import { tryLockFile, withFileLock } from '../../../shared/files/lock.ts';
 import type { BaseSpec } from '../../../shared/protocol/job.ts';
 import { jobFailure } from '../build/failure.ts';
 import { makeBase, makeBaseTar, type MakeContext } from './base-make.ts';
 import { currentVersion, IN_USE, removeForgotten, removeUnused } from './base-versions.ts';
-import { tryLock } from './flock.ts';
 import { removeTree } from './userns.ts';
 
 export interface Base {
@@ -31,7 +30,7 @@ export interface BaseContext extends MakeContext {
 }
 
 /** Part of the name: raised when what {@link makeBase} makes changes, so that old bases are not used. */
-const BASE_FORMAT = 1;
+const BASE_FORMAT = 2;
 /** mmdebstrap needs seconds to minutes; on a slow line with a foreign architecture perhaps half an hour. */
 const LOCK_WAIT_S = 45 * 60;
 /** Between reading the link and taking the lock the version can vanish; more than twice is no accident. */
@@ -96,7 +95,7 @@ async function acquire(link: string, context: BaseContext): Promise<Base> {
     const version = await currentVersion(link);
     if (version === null) continue;
     const folder = path.join(path.dirname(link), version);
-    const lock = await tryLock(path.join(folder, IN_USE), 'shared').catch(() => null);
+    const lock = await tryLockFile(path.join(folder, IN_USE), 'shared').catch(() => null);
     if (lock === null) continue;
     if (existsSync(path.join(folder, 'root'))) {
       const now = new Date();
