@@ -46,7 +46,16 @@ export async function packTree(tree: string): Promise<string> {
   const [, source = '', version = ''] = /^(\S+) \(([^)]+)\)/.exec(changelog) ?? [];
   const upstream = version.replace(/^\d+:/, '').replace(/-[^-]*$/, '');
   const orig = `${source}_${upstream}.orig.tar.xz`;
-  const tar = ['--create', '--xz', '--owner=0', '--group=0', '--exclude=./debian', `--file=${orig}`];
+  // The same bytes each time: an upstream tarball, once uploaded, keeps its content for ever.
+  const fixed = [
+    '--sort=name',
+    '--mtime=@0',
+    '--owner=0',
+    '--group=0',
+    '--numeric-owner',
+    '--mode=u=rwX,go=rX',
+  ];
+  const tar = ['--create', '--xz', ...fixed, '--exclude=./debian', `--file=${orig}`];
   await runChecked(['tar', ...tar, `--transform=s,^\\.,${source}-${upstream},`, `--directory=${tree}`, '.'], {
     cwd: folder,
   });

@@ -24,9 +24,7 @@ export async function prepareSource(
     dsc = await fetchSource('hello', folder);
     tell(`fetched Debian's ${path.basename(dsc)} with apt-get source`);
   } catch (error) {
-    tell(
-      `no Debian archive is reachable (${messageOf(error).split('\n')[0] ?? ''}); taking the sample package`,
-    );
+    tell(`Debian's hello cannot be fetched (${reason(error)}); taking the sample package`);
     const tree = path.join(folder, 'sample');
     await cp(SAMPLE, tree, { recursive: true });
     dsc = await packTree(tree);
