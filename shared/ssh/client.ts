@@ -124,8 +124,13 @@ class Connection implements SshConnection {
       channel.destroy();
     };
     options.signal?.addEventListener('abort', onAbort, { once: true });
+    let code: number | null;
     try {
-      for await (const chunk of channel) await options.onStdout?.(chunk as Buffer);
+      // Not destroyed at the end of the output: the status comes later, and not to a closed channel.
+      for await (const chunk of channel.iterator({ destroyOnReturn: false })) {
+        await options.onStdout?.(chunk as Buffer);
+      }
+      code = await ended;
     } catch (error) {
       options.signal?.throwIfAborted();
       if (error instanceof AppError) throw error;
@@ -135,7 +140,6 @@ class Connection implements SshConnection {
       channel.close();
     }
     options.signal?.throwIfAborted();
-    const code = await ended;
     if (code === null) throw lost(`'${argv.slice(0, 3).join(' ')}' ended without an exit status`);
     return { code, stderr: stderr() };
   }
