@@ -4,7 +4,31 @@ import { architectureName, productName, queueName } from '../protocol/names.ts';
 import { aptSource } from '../protocol/job.ts';
 import { machineArchitecture, machineCodename, machineSources } from './machine.ts';
 
+/** Who vouches for an upload, what it may say and hold; docs/uploads.md. */
+const uploadPolicy = {
+  /** `required`: a known key; `login`: who logged in is enough; `either`: a signature, if any, must hold. */
+  signature: z.enum(['required', 'login', 'either']).default('required'),
+  /** Names that Distribution may say beside the product's own, the first queue's and `unstable`. */
+  distributions: z.array(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9+._-]{0,63}$/)).default([]),
+  /** Of one upload. Default: twice the largest source package in Debian main; what a .changes may list. */
+  uploadLimits: z
+    .strictObject({
+      bytes: z
+        .number()
+        .int()
+        .positive()
+        .default(8 * 1024 ** 3),
+      files: z.number().int().positive().max(2_001).default(2_001),
+    })
+    .prefault({}),
+  /** What becomes of uploaded binaries: kept and rebuilt, a reason to reject, or published as they are. */
+  binaryUploads: z.enum(['discard', 'refuse', 'accept']).default('discard'),
+  /** Who may bring a source that is not there yet: everybody, or whom a rule names. */
+  newSources: z.enum(['anyone', 'maintainers']).default('anyone'),
+};
+
 export const productSchema = z.strictObject({
+  ...uploadPolicy,
   /** Default: the machine's own. The first one builds `Architecture: all`. */
   architectures: z.array(architectureName).min(1).optional(),
   components: z
@@ -39,7 +63,9 @@ export const commonShape = {
 };
 const commonSchema = z.strictObject(commonShape);
 
-export interface Product {
+type UploadPolicy = z.infer<z.ZodObject<typeof uploadPolicy>>;
+
+export interface Product extends UploadPolicy {
   name: string;
   architectures: [string, ...string[]];
   components: string[];
