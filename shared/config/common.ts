@@ -1,8 +1,26 @@
 /** The part of the configuration that several services read: what is built, for what, into which queues. */
 import { z } from 'zod';
 import { architectureName, productName, queueName } from '../protocol/names.ts';
-import { aptSource } from '../protocol/job.ts';
+import { aptSource, CHECK_NAMES, lintianSeverity, type CheckName } from '../protocol/job.ts';
 import { machineArchitecture, machineCodename, machineSources } from './machine.ts';
+
+/**
+ * `blocking`: nothing is published before it has passed; `informative`: it runs after publishing and its result
+ * is only shown.
+ */
+const checkMode = z.enum(['blocking', 'informative', 'off']);
+export type CheckMode = z.infer<typeof checkMode>;
+
+const DEFAULT_CHECKS: Record<CheckName, CheckMode> = {
+  install: 'blocking',
+  lintian: 'off',
+  autopkgtest: 'off',
+  piuparts: 'off',
+  rebuild: 'off',
+};
+const checksShape = Object.fromEntries(
+  CHECK_NAMES.map((name) => [name, checkMode.default(DEFAULT_CHECKS[name])]),
+) as Record<CheckName, z.ZodDefault<typeof checkMode>>;
 
 /** Who vouches for an upload, what it may say and hold; docs/uploads.md. */
 const uploadPolicy = {
@@ -45,6 +63,14 @@ export const productSchema = z.strictObject({
     .number()
     .positive()
     .default(7 * 24),
+  /** What is tried on built packages, see docs/checks.md. */
+  checks: z.strictObject(checksShape).prefault({}),
+  lintian: z
+    .strictObject({
+      /** Tags of these severities fail the check. */
+      failOn: z.array(lintianSeverity).min(1).default(['error']),
+    })
+    .prefault({}),
 });
 
 export const queueSchema = z.strictObject({
@@ -73,6 +99,8 @@ export interface Product extends UploadPolicy {
   buildOptions: string[];
   buildProfiles: string[];
   baseMaxAgeHours: number;
+  checks: Record<CheckName, CheckMode>;
+  lintian: { failOn: z.infer<typeof lintianSeverity>[] };
 }
 
 export interface Queue {

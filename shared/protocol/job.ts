@@ -5,7 +5,7 @@
  * `<workdir>/attempts/<instance>/<attempt id>/` over SFTP:
  *
  *     job.json      what to do (`job`)
- *     source/       the source package's files, for a build
+ *     source/       the source package's files, for a build; all of a check's files
  *
  * and runs over SSH, with Debian's own nodejs 18 or later:
  *
@@ -57,6 +57,11 @@ export const baseSpec = z.strictObject({
   sources: z.array(aptSource).min(1),
   /** A base older than this is made anew, beside and switched. */
   maxAgeHours: z.number().positive(),
+  /** Packages put in when it is made, for checks whose tools would take longer to install than to run. */
+  include: z
+    .array(z.string().regex(/^[a-z0-9][a-z0-9+.-]+$/))
+    .min(1)
+    .optional(),
 });
 export type BaseSpec = z.infer<typeof baseSpec>;
 
@@ -109,7 +114,52 @@ export type InstallJob = z.infer<typeof installJob>;
 export const OUTPUT_BEGIN = '----- begin of the output';
 export const OUTPUT_END = '----- end of the output';
 
-export const job = z.discriminatedUnion('kind', [buildJob, installJob]);
+/**
+ * What can be tried on built packages before or after they are published. `piuparts`: installing, removing and
+ * purging leaves the system as it was; `rebuild`: the same source gives the same bytes again.
+ */
+export const CHECK_NAMES = ['install', 'lintian', 'autopkgtest', 'piuparts', 'rebuild'] as const;
+export const checkName = z.enum(CHECK_NAMES);
+export type CheckName = z.infer<typeof checkName>;
+
+/** Lintian's severities that can fail a check, as its --fail-on takes them. */
+export const lintianSeverity = z.enum(['error', 'warning', 'info', 'pedantic', 'experimental', 'override']);
+
+/** One check of one build's packages in a clean target. A verdict of no is class `package`, with `check` filled. */
+export const checkJob = z.strictObject({
+  ...common,
+  kind: z.literal('check'),
+  check: checkName,
+  source: sourceName,
+  sourceVersion: z.string(),
+  /** Everything under `source/`: the packages and, for checks that need it, the source package. */
+  files: z.array(fileEntry),
+  /** The packages that are checked; others among the files are only there to be depended on. */
+  packages: z.array(fileName).min(1),
+  /** For the checks that need the source package. */
+  dsc: fileName.optional(),
+  /** For `rebuild`, as in the job that built the packages. */
+  binaries: z.enum(['any', 'all', 'both']),
+  sourceDateEpoch: z.number().int().optional(),
+  buildOptions: z.array(z.string().regex(/^[a-z0-9=.-]+$/)),
+  buildProfiles: z.array(z.string().regex(/^[a-z0-9.-]+$/)),
+  /** For `lintian`. */
+  failOn: z.array(lintianSeverity),
+});
+export type CheckJob = z.infer<typeof checkJob>;
+
+/** Lines of a report; more of them nobody reads, and the log has all. */
+export const MAX_REPORT_LINES = 100;
+
+export const checkReport = z.strictObject({
+  /** One sentence; the verdict of a failure is the result's message as well. */
+  note: z.string().max(1000),
+  /** What was found: tags, tests, files that differ. */
+  lines: z.array(z.string().max(500)).max(MAX_REPORT_LINES),
+});
+export type CheckReport = z.infer<typeof checkReport>;
+
+export const job = z.discriminatedUnion('kind', [buildJob, installJob, checkJob]);
 export type Job = z.infer<typeof job>;
 
 export const status = z.strictObject({
@@ -139,6 +189,8 @@ export const result = z.strictObject({
   finishedAt: z.string(),
   /** What lies in `results/`: .deb, .udeb, .ddeb, .changes, .buildinfo. */
   files: z.array(fileEntry),
+  /** Of a check that came to a verdict. */
+  check: checkReport.optional(),
 });
 export type Result = z.infer<typeof result>;
 

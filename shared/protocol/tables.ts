@@ -6,6 +6,8 @@
  * - `repository.sets`: written by the repository, read by garage (`SetRow`): what became of a set.
  * - `repository.published`: a view, read by garage (`PublishedRow`): what each queue holds now.
  * - `repository.generations`: written by the repository, read by garage for pages.
+ * - `garage.check_results`: a view (`CheckResultRow`), read by the repository: what was found when built packages
+ *   were checked, of each build's last success.
  * - `garage.promotion_rights`: a view (login, admin, product, source), read by the repository: a row
  *   with admin true has null product and source and may promote anything.
  *
@@ -70,4 +72,22 @@ export interface PublishedRow {
   binaries: string[];
   architectures: string[];
   since: Date;
+}
+
+/** `pending`: not through yet. `error`: it could not be carried out, which says nothing about the package. */
+export type CheckVerdict = 'pending' | 'passed' | 'failed' | 'error';
+
+export interface CheckResultRow {
+  product: string;
+  source: string;
+  version: string;
+  architecture: string;
+  /** install, lintian, autopkgtest, piuparts or rebuild; a check that is off has no row. */
+  name: string;
+  blocking: boolean;
+  verdict: CheckVerdict;
+  /** One sentence for people. */
+  message: string | null;
+  /** When it ended; null while pending. */
+  at: Date | null;
 }

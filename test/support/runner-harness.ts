@@ -11,7 +11,15 @@ import { fileURLToPath } from 'node:url';
 import { machineArchitecture, machineCodename, machineSources } from '../../shared/config/machine.ts';
 import { hashFile } from '../../shared/files/hash-file.ts';
 import { minimalEnvironment, run, type RunResult } from '../../shared/process/run.ts';
-import type { AptSource, BuildJob, InstallJob, Job, Result, Status } from '../../shared/protocol/job.ts';
+import type {
+  AptSource,
+  BuildJob,
+  CheckJob,
+  InstallJob,
+  Job,
+  Result,
+  Status,
+} from '../../shared/protocol/job.ts';
 import { bundleRunner } from '../../shared/runner-bundle/bundle.ts';
 import type { SourcePackage } from './source-package.ts';
 
@@ -148,6 +156,37 @@ export class RunnerHarness {
     const attempt = randomUUID();
     await makeFolder(this.#who, this.folder(attempt));
     const job: InstallJob = { ...this.#common(attempt, overrides), kind: 'install', packages, command };
+    await writeFile(path.join(this.folder(attempt), 'job.json'), JSON.stringify(job));
+    return attempt;
+  }
+
+  /** An attempt folder with a check of files that lie anywhere; `packages` are those that end in deb. */
+  async checkAttempt(
+    check: CheckJob['check'],
+    source: SourcePackage,
+    debs: string[],
+    overrides: Overrides & { include?: string[]; others?: string[] } = {},
+  ): Promise<string> {
+    const attempt = randomUUID();
+    const folder = path.join(this.folder(attempt), 'source');
+    await makeFolder(this.#who, folder);
+    const files: CheckJob['files'] = [];
+    const sources = source.files.filter((name) => !name.endsWith('.changes'));
+    for (const file of [...sources, ...debs, ...(overrides.others ?? [])]) {
+      const name = path.basename(file);
+      await copyFile(file, path.join(folder, name));
+      const { size, sums } = await hashFile(file, ['sha256']);
+      files.push({ name, size, sha256: sums['sha256'] ?? '' });
+    }
+    const common = this.#common(attempt, overrides);
+    const include = overrides.include;
+    const job: CheckJob = {
+      ...common,
+      base: include === undefined ? common.base : { ...common.base, include },
+      ...{ kind: 'check', check, source: source.source, sourceVersion: source.version, files },
+      ...{ packages: debs.map((file) => path.basename(file)), dsc: path.basename(source.dsc) },
+      ...{ binaries: 'any', buildOptions: [], buildProfiles: [], failOn: ['error'] },
+    };
     await writeFile(path.join(this.folder(attempt), 'job.json'), JSON.stringify(job));
     return attempt;
   }

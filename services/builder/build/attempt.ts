@@ -61,13 +61,18 @@ export function attemptAt(folderArgument: string): Attempt {
   };
 }
 
+function listed(job: Exclude<Job, { kind: 'install' }>, name: string): boolean {
+  return job.files.some((file) => file.name === name);
+}
+
 function checkJob(job: Job, attempt: Attempt): Job {
   if (job.attempt !== attempt.id || job.instance !== attempt.instance) {
     throw usageError(`job.json is of attempt ${job.instance}/${job.attempt}, its folder is another's`);
   }
-  if (job.kind === 'build' && !job.files.some((file) => file.name === job.dsc)) {
-    throw usageError(`job.json does not list its .dsc '${job.dsc}' among the files`);
-  }
+  const needed = job.kind === 'build' ? [job.dsc] : job.kind === 'check' ? [...job.packages, job.dsc] : [];
+  const lacking =
+    job.kind === 'install' ? undefined : needed.find((name) => name !== undefined && !listed(job, name));
+  if (lacking !== undefined) throw usageError(`job.json does not list '${lacking}' among its files`);
   if (/[:,\\\s]/.test(attempt.workdir)) {
     throw usageError(`The work folder '${attempt.workdir}' has a character that mount options cannot carry`);
   }

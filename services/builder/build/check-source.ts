@@ -2,11 +2,11 @@
 import { lstat } from 'node:fs/promises';
 import path from 'node:path';
 import { hashFile } from '../../../shared/files/hash-file.ts';
-import type { BuildJob } from '../../../shared/protocol/job.ts';
+import type { CheckJob, BuildJob } from '../../../shared/protocol/job.ts';
 import { jobFailure } from './failure.ts';
 
 /** Throws a `machine` failure when a file is missing or differs from what the job says. */
-export async function checkSource(folder: string, job: BuildJob): Promise<void> {
+export async function checkSource(folder: string, job: Pick<BuildJob | CheckJob, 'files'>): Promise<void> {
   for (const expected of job.files) {
     const file = path.join(folder, expected.name);
     const info = await lstat(file).catch(() => null);

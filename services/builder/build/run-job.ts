@@ -4,8 +4,9 @@
  */
 import { rm } from 'node:fs/promises';
 import { AppError, messageOf, unreachable } from '../../../shared/errors/app-error.ts';
-import type { ExitClass, Job, Result, Stage } from '../../../shared/protocol/job.ts';
+import type { CheckReport, ExitClass, Job, Result, Stage } from '../../../shared/protocol/job.ts';
 import type { FileEntry } from '../../../shared/protocol/names.ts';
+import { carryOutCheck } from '../checks/carry-out.ts';
 import { exitCodeFor } from '../cli/exit-codes.ts';
 import { BuildLog, fileSink } from '../logs/build-log.ts';
 import { collectResults } from '../results/collect.ts';
@@ -28,9 +29,12 @@ interface Running {
   log: BuildLog;
   stages: Stages;
   signal: AbortSignal;
-  driver: Driver | null;
+  /** What stands of the target. */
+  driver: Pick<Driver, 'close'> | null;
   driverName: Driver['name'];
   base: Base | null;
+  /** Of a check that came to a verdict, whichever. */
+  report: CheckReport | null;
 }
 
 interface End {
@@ -48,7 +52,7 @@ async function work(running: Running): Promise<FileEntry[]> {
   log.line(`Attempt ${attempt.id}, ${describe(job)}, for ${job.base.product}/${job.base.architecture}`);
   running.driverName = await driverNameFor(job, attempt.workdir);
   await requireTools(job, running.driverName);
-  if (job.kind === 'build') await checkSource(attempt.source, job);
+  if (job.kind !== 'install') await checkSource(attempt.source, job);
   await stages.enter('clean');
   await removeLeftovers(attempt, job, log);
   await removeOldTemporaries(attempt.workdir);
@@ -56,20 +60,26 @@ async function work(running: Running): Promise<FileEntry[]> {
   running.base = await ensureBase(job.base, { workdir: attempt.workdir, log, signal });
   log.line(`Driver ${running.driverName}, base ${running.base.folder}`);
   const { base, driverName } = running;
-  running.driver = openDriver(driverName, { attempt, base, stages, log, signal });
-  if (job.kind === 'install') {
-    await running.driver.install(job);
+  const context = { attempt, base, stages, log, signal };
+  if (job.kind === 'check') {
+    await carryOutCheck({ ...context, job, driverName, running });
     return [];
   }
-  const folder = await running.driver.build(job);
+  const driver = openDriver(driverName, context);
+  running.driver = driver;
+  if (job.kind === 'install') {
+    await driver.install(job);
+    return [];
+  }
+  const folder = await driver.build(job);
   await stages.enter('ending');
   return collectResults(folder, attempt.results, job);
 }
 
 function describe(job: Job): string {
-  return job.kind === 'build'
-    ? `build of ${job.source} ${job.sourceVersion}`
-    : `install of ${job.packages.join(' ')}`;
+  if (job.kind === 'install') return `install of ${job.packages.join(' ')}`;
+  const what = job.kind === 'check' ? `check (${job.check})` : 'build';
+  return `${what} of ${job.source} ${job.sourceVersion}`;
 }
 
 /** What an error means, given why the runner ended the work, if it did. */
@@ -135,6 +145,7 @@ function resultOf(running: Running, end: End): Result {
     stageSeconds: stages.seconds,
     startedAt: stages.startedAt,
     finishedAt: new Date().toISOString(),
+    ...(running.report === null ? {} : { check: running.report }),
   };
 }
 
@@ -172,6 +183,7 @@ export async function runJob(attempt: Attempt, job: Job): Promise<number> {
     driver: null,
     driverName: job.driver === 'sbuild' ? 'sbuild' : 'overlay',
     base: null,
+    report: null,
   };
   let end: End;
   let failure: unknown = null;

@@ -41,7 +41,7 @@ function mmdebstrapArgv(spec: BaseSpec, tar: string, mirrors: string[]): Argv {
     '--format=tar',
     `--architectures=${spec.architecture}`,
     // mount: the target takes its own old root away with umount, and trixie's essential set has none.
-    '--include=fakeroot,mount',
+    `--include=${['fakeroot', 'mount', ...(spec.include ?? [])].join(',')}`,
     // The lists stay, so that apt-get update in a target asks only whether they changed.
     '--skip=cleanup/apt/lists,cleanup/apt/cache',
     '--aptopt=Acquire::Languages "none"',

@@ -39,7 +39,9 @@ const ACQUIRE_TRIES = 5;
 /** The base's name below `bases/`. */
 export function baseName(spec: BaseSpec): string {
   const digest = createHash('sha256')
-    .update(JSON.stringify([BASE_FORMAT, spec.sources]))
+    .update(
+      JSON.stringify([BASE_FORMAT, spec.sources, ...(spec.include === undefined ? [] : [spec.include])]),
+    )
     .digest('hex');
   return `${spec.product}-${spec.architecture}-${digest.slice(0, 12)}`;
 }
