@@ -12,31 +12,16 @@ import type { RunnerBundle } from '../../../shared/runner-bundle/bundle.ts';
 import type { Garage } from '../context.ts';
 import { collect } from './collect.ts';
 import { deliver, remoteFolder } from './deliver.ts';
-import { JobFault, Withdrawn } from './faults.ts';
 import { finishAttempt, type Outcome } from './finish.ts';
 import { followLog } from './follow.ts';
 import type { HostWatch } from './host-watch.ts';
-import { markSeen, markUnwell } from './hosts.ts';
 import { makeJob, productOf } from './job.ts';
-import { leaseState } from './lease.ts';
-import { startPulse, wait } from './pulse.ts';
-import {
-  callRunner,
-  isHostFault,
-  openRemote,
-  pushRunner,
-  readStage,
-  reasonOf,
-  type Remote,
-} from './remote.ts';
+import { leaseState, renewLease } from './lease.ts';
+import { bestEffort, endOfError, overRemote, persist } from './persist.ts';
+import { startPulse } from './pulse.ts';
+import { callRunner, pushRunner, readStage, type Remote } from './remote.ts';
 import type { RepositoryAccess } from './repository-access.ts';
 import { attemptRow, type AttemptRow } from './rows.ts';
-
-/** Between two tries while the lease lasts: quick after a hiccup, then no burden for a host that is down. */
-const FIRST_RETRY_MS = 500;
-const MAX_RETRY_MS = 15_000;
-/** A try that went on this long had a host that is well; the next one is quick again. */
-const WELL_AFTER_MS = 60_000;
 
 export interface Dispatch {
   garage: Garage;
@@ -56,24 +41,8 @@ export interface Dispatch {
  * Sees one attempt through to its end, reconnecting for as long as its lease lasts. Returns when it is
  * finished, or unfinished once `stopping` is aborted. Throws nothing.
  */
-export async function runAttempt(dispatch: Dispatch, attemptId: string): Promise<void> {
-  const { garage, stopping } = dispatch;
-  let retryMs = FIRST_RETRY_MS;
-  let lastReason = 'the service was away';
-  while (!stopping.aborted) {
-    const began = Date.now();
-    try {
-      await oneTry(dispatch, attemptId, lastReason);
-      return;
-    } catch (error) {
-      if (stopping.aborted) return;
-      lastReason = reasonOf(error);
-      if (Date.now() - began > WELL_AFTER_MS) retryMs = FIRST_RETRY_MS;
-      garage.log.warn({ err: error, attempt: attemptId, retryMs }, 'attempt interrupted; trying again');
-    }
-    await wait(retryMs, stopping);
-    retryMs = Math.min(retryMs * 2, MAX_RETRY_MS);
-  }
+export function runAttempt(dispatch: Dispatch, attemptId: string): Promise<void> {
+  return persist(dispatch, { attempt: attemptId }, (lastReason) => oneTry(dispatch, attemptId, lastReason));
 }
 
 async function oneTry(dispatch: Dispatch, attemptId: string, lastReason: string): Promise<void> {
@@ -86,28 +55,7 @@ async function oneTry(dispatch: Dispatch, attemptId: string, lastReason: string)
     await finishAttempt(garage, attempt, { exitClass: 'machine', message, result: null });
     return;
   }
-  const remote = await reach(dispatch, attempt);
-  // What is under way ends with the connection; the runner does not.
-  const onStop = (): void => remote.connection.close();
-  dispatch.stopping.addEventListener('abort', onStop, { once: true });
-  try {
-    await markSeen(garage.pool, attempt.host.id);
-    await attend(dispatch, attempt, remote);
-  } finally {
-    dispatch.stopping.removeEventListener('abort', onStop);
-    remote.connection.close();
-  }
-}
-
-/** Connects, and notes on the host's row when that fails: no other build should go there meanwhile. */
-async function reach(dispatch: Dispatch, attempt: AttemptRow): Promise<Remote> {
-  try {
-    return await openRemote(attempt.host, dispatch.privateKey, dispatch.bundle);
-  } catch (error) {
-    dispatch.watch.doubt(attempt.host.id);
-    await markUnwell(dispatch.garage.pool, attempt.host.id, reasonOf(error));
-    throw error;
-  }
+  await overRemote(dispatch, attempt.host, (remote) => attend(dispatch, attempt, remote));
 }
 
 /** Carries it out over one connection; returns when the attempt is finished. */
@@ -119,7 +67,7 @@ async function attend(dispatch: Dispatch, attempt: AttemptRow, remote: Remote): 
     const result = await carryOut(dispatch, attempt, remote, folder);
     outcome = { exitClass: result.exitClass, message: result.message, result };
   } catch (error) {
-    outcome = outcomeOf(error, remote);
+    outcome = { ...endOfError(error, remote), result: null };
     if (outcome.exitClass === 'cancelled') await bestEffort(garage, callRunner(remote, ['cancel', folder]));
   }
   const ended = await finishAttempt(garage, attempt, outcome);
@@ -139,7 +87,11 @@ async function carryOut(
 ): Promise<Result> {
   const { garage } = dispatch;
   const directory = joinInside(garage.home.root, attempt.directory);
-  const pulse = startPulse(garage, remote, folder, attempt);
+  const pulse = startPulse(garage, remote, folder, {
+    startedAt: attempt.startedAt,
+    limitS: garage.config.build.timeoutS,
+    renew: (stage) => renewLease(garage, attempt.id, stage),
+  });
   try {
     await pushRunner(remote, dispatch.bundle);
     const logFile = path.join(directory, 'build.log');
@@ -163,19 +115,4 @@ async function bring(dispatch: Dispatch, attempt: AttemptRow, remote: Remote, fo
   const devel = await dispatch.repository.sourceFor(productOf(garage, attempt.product));
   if (devel === null) throw new AppError('repository-not-ready', 'The repository does not answer');
   await deliver(remote, garage.home, attempt, makeJob(garage, attempt, instance, devel), folder);
-}
-
-/** What a try that threw means; throws `error` itself when it is to be tried again. */
-function outcomeOf(error: unknown, remote: Remote): Outcome {
-  if (error instanceof Withdrawn) return { exitClass: 'cancelled', message: error.message, result: null };
-  if (error instanceof JobFault) return { exitClass: 'usage', message: error.message, result: null };
-  if (isHostFault(error, remote.connection)) {
-    const message = `Host '${remote.host.name}': ${reasonOf(error)}`;
-    return { exitClass: 'machine', message, result: null };
-  }
-  throw error;
-}
-
-async function bestEffort(garage: Garage, work: Promise<void>): Promise<void> {
-  await work.catch((error: unknown) => garage.log.debug({ err: error }, 'left undone on a host'));
 }

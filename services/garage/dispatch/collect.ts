@@ -5,16 +5,14 @@ import { parseChanges } from '../../../shared/debian/changes.ts';
 import { AppError } from '../../../shared/errors/app-error.ts';
 import { writeFileDurably } from '../../../shared/files/durable.ts';
 import { hashFile } from '../../../shared/files/hash-file.ts';
-import { result as resultSchema, type Result } from '../../../shared/protocol/job.ts';
+import type { Result } from '../../../shared/protocol/job.ts';
 import type { FileEntry } from '../../../shared/protocol/names.ts';
-import { fetchFile, readSmallFile } from '../../../shared/ssh/remote-files.ts';
+import { fetchFile } from '../../../shared/ssh/remote-files.ts';
 import { checkChanges, checkPromised } from './check-changes.ts';
 import { HostFault } from './faults.ts';
-import { parseJson, type Remote } from './remote.ts';
+import { readResult } from './read-result.ts';
+import type { Remote } from './remote.ts';
 import type { AttemptRow } from './rows.ts';
-
-/** Thousands of files with their sums fit. */
-const MAX_RESULT_BYTES = 4 * 1024 * 1024;
 
 /**
  * Fetches result.json and, for a success, all its files into `directory`, whole and checked. Throws
@@ -26,13 +24,7 @@ export async function collect(
   attempt: AttemptRow,
   directory: string,
 ): Promise<Result> {
-  const files = await remote.connection.files();
-  const text = await readSmallFile(files, `${folder}/result.json`, MAX_RESULT_BYTES);
-  if (text === null) throw new HostFault('The runner ended without a result');
-  const parsed = resultSchema.safeParse(parseJson(text));
-  if (!parsed.success) throw new HostFault('result.json is not what a runner writes', parsed.error);
-  const result = parsed.data;
-  if (result.attempt !== attempt.id) throw new HostFault("result.json is another attempt's");
+  const { result, text } = await readResult(remote, folder, attempt.id);
   await mkdir(directory, { recursive: true });
   if (result.exitClass === 'success') await fetchResults(remote, folder, attempt, directory, result.files);
   await writeFileDurably(path.join(directory, 'result.json'), text);

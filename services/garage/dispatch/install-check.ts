@@ -5,24 +5,18 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
 import { AppError } from '../../../shared/errors/app-error.ts';
-import {
-  installJob,
-  OUTPUT_BEGIN,
-  OUTPUT_END,
-  result as resultSchema,
-  type Result,
-} from '../../../shared/protocol/job.ts';
+import { installJob, OUTPUT_BEGIN, OUTPUT_END, type Result } from '../../../shared/protocol/job.ts';
 import { bundleRunner } from '../../../shared/runner-bundle/bundle.ts';
 import { ensureKeyPair } from '../../../shared/ssh/key-pair.ts';
-import { pushFile, readSmallFile } from '../../../shared/ssh/remote-files.ts';
+import { pushFile } from '../../../shared/ssh/remote-files.ts';
 import type { Garage } from '../context.ts';
 import { garageKeyFile } from './dispatcher.ts';
 import { remoteFolder } from './deliver.ts';
-import { HostFault } from './faults.ts';
 import { followLog } from './follow.ts';
 import { instanceId } from './instance.ts';
 import { productOf } from './job.ts';
-import { callRunner, makeFolder, openRemote, parseJson, pushRunner, type Remote } from './remote.ts';
+import { readResult } from './read-result.ts';
+import { callRunner, makeFolder, openRemote, pushRunner } from './remote.ts';
 import { RepositoryAccess } from './repository-access.ts';
 import { activeHosts, type HostRow } from './rows.ts';
 
@@ -30,7 +24,6 @@ import { activeHosts, type HostRow } from './rows.ts';
 const LOCK_CLASS = 7_241_870;
 const TIMEOUT_S = 20 * 60;
 const MAX_LOG_BYTES = 16 * 1024 * 1024;
-const MAX_RESULT_BYTES = 1024 * 1024;
 
 export interface InstallCheck {
   product: string;
@@ -109,23 +102,13 @@ async function carryOut(
     const file = path.join(scratch, 'build.log');
     await followLog(remote, folder, file, MAX_LOG_BYTES, AbortSignal.timeout(TIMEOUT_S * 1000));
     const log = await readFile(file, 'utf8');
-    return { result: await readResult(remote, folder), log, output: outputIn(log) };
+    const { result } = await readResult(remote, folder, job.attempt);
+    return { result, log, output: outputIn(log) };
   } finally {
     await callRunner(remote, ['remove', folder]).catch(() => undefined); // the slot's next job cleans up
     remote.connection.close();
     await rm(scratch, { recursive: true, force: true });
   }
-}
-
-async function readResult(remote: Remote, folder: string): Promise<Result> {
-  const text = await readSmallFile(
-    await remote.connection.files(),
-    `${folder}/result.json`,
-    MAX_RESULT_BYTES,
-  );
-  const parsed = resultSchema.safeParse(text === null ? null : parseJson(text));
-  if (parsed.success) return parsed.data;
-  throw new HostFault('The runner ended without a result');
 }
 
 function outputIn(log: string): string {

@@ -4,9 +4,7 @@
  */
 import type { Garage } from '../context.ts';
 import { HostFault, Withdrawn } from './faults.ts';
-import { renewLease } from './lease.ts';
 import { readStage, type Remote } from './remote.ts';
-import type { AttemptRow } from './rows.ts';
 
 /** How old a stage on a page may be; a build is noticed to be cancelled within it, too. */
 const BEAT_MS = 2_000;
@@ -21,17 +19,26 @@ export interface Pulse {
   stop(): Promise<void>;
 }
 
-export function startPulse(garage: Garage, remote: Remote, folder: string, attempt: AttemptRow): Pulse {
+/** What the pulse keeps alive: an attempt or a check. */
+export interface Leased {
+  startedAt: Date;
+  /** The job's own time limit. */
+  limitS: number;
+  /** Renews the lease and notes the stage; false when nobody wants the job any more. */
+  renew(stage: string | null): Promise<boolean>;
+}
+
+export function startPulse(garage: Garage, remote: Remote, folder: string, leased: Leased): Pulse {
   const failing = new AbortController();
   const stopping = new AbortController();
-  const limitMs = garage.config.build.timeoutS * 1000 + OVERTIME_MS;
+  const limitMs = leased.limitS * 1000 + OVERTIME_MS;
   const everyMs = Math.min(BEAT_MS, (garage.config.build.leaseS * 1000) / BEATS_IN_LEASE);
   const beat = async (): Promise<void> => {
-    if (Date.now() - attempt.startedAt.getTime() > limitMs) {
+    if (Date.now() - leased.startedAt.getTime() > limitMs) {
       throw new HostFault('The host did not end the job at its time limit');
     }
     const stage = await readStage(remote, folder);
-    if (!(await renewLease(garage, attempt.id, stage))) throw new Withdrawn();
+    if (!(await leased.renew(stage))) throw new Withdrawn();
   };
   const loop = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
