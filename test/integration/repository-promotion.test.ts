@@ -175,3 +175,18 @@ test('while garage has no schema, an order waits and says so', async () => {
   await proc.run();
   expect(await rowOf(row.id)).toMatchObject({ status: 'done', reason_code: null, reason: null });
 });
+
+test('a promotion never takes over a binary that another source holds in the target queue', async () => {
+  const tool = (version: string) => [{ name: 'tool', architecture: 'amd64', version }];
+  await arrive({ source: 'tool', version: '1.0', binaries: tool('1.0') });
+  expect(await order({ source: 'tool' })).toMatchObject({ status: 'done' });
+  await arrive({ source: 'tool', version: '2.0', binaries: [{ name: 'tool-core', architecture: 'amd64' }] });
+  await arrive({ source: 'other-tool', version: '3.0', binaries: tool('3.0') });
+  expect(await order({ source: 'other-tool' })).toMatchObject({
+    status: 'refused',
+    reason_code: 'binary-taken',
+    reason: 'Binary package tool belongs to source tool in testing.',
+  });
+  expect(await order({ source: 'tool' })).toMatchObject({ status: 'done' });
+  expect(await order({ source: 'other-tool' })).toMatchObject({ status: 'done' });
+});

@@ -284,6 +284,39 @@ test('another content under a published name is refused for ever', async () => {
   });
 });
 
+test('a binary belongs to the source that brought it, until a newer one no longer builds it', async () => {
+  const both = [
+    { name: 'keeper', architecture: 'amd64' },
+    { name: 'keeper-tools', architecture: 'amd64' },
+  ];
+  await fateBesideGood(await makeSet(repository, { source: 'keeper', binaries: both }));
+  const wanted = {
+    source: 'taker',
+    binaries: [{ name: 'keeper-tools', architecture: 'amd64', version: '9.0' }],
+  };
+  expect(await fateBesideGood(await makeSet(repository, { ...wanted, version: '9.0' }))).toEqual({
+    status: 'quarantined',
+    code: 'binary-taken',
+    reason: 'Binary package keeper-tools belongs to source keeper in devel.',
+  });
+  const without = { source: 'keeper', version: '2.0', binaries: [{ name: 'keeper', architecture: 'amd64' }] };
+  expect(await fateBesideGood(await makeSet(repository, without))).toMatchObject({ status: 'installed' });
+  const again = { ...wanted, version: '9.1', binaries: [{ ...wanted.binaries[0]!, version: '9.1' }] };
+  expect(await fateBesideGood(await makeSet(repository, again))).toMatchObject({ status: 'installed' });
+});
+
+test('of two sources that bring one binary in the same sweep, one gets it', async () => {
+  const binaries = (version: string) => [{ name: 'contested', architecture: 'amd64', version }];
+  const first = await handOver(
+    repository,
+    await makeSet(repository, { source: 'claim-a', version: '1.0', binaries: binaries('1.0') }),
+  );
+  const second = await makeSet(repository, { source: 'claim-b', version: '2.0', binaries: binaries('2.0') });
+  expect(await fateBesideGood(second)).toMatchObject({ status: 'quarantined', code: 'binary-taken' });
+  const { rows } = await repository.pool.query('select status from sets where id = $1', [first]);
+  expect(rows).toEqual([{ status: 'installed' }]);
+});
+
 test('the same name from another source is refused', async () => {
   await fateBesideGood(await makeSet(repository, { source: 'owner' }));
   const thief = await makeSet(repository, {

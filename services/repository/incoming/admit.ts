@@ -4,7 +4,14 @@ import type { Repository } from '../context.ts';
 import type { QueueLock } from '../locks.ts';
 import { placesOf } from '../places.ts';
 import { placeIntoPool } from '../pool/place.ts';
-import { claimFiles, membersOfSource, recordPackage, type KnownPackage } from '../pool/records.ts';
+import { namesOfOthers, takenBinary, type OwnedName } from '../pool/owners.ts';
+import {
+  claimFiles,
+  membersOfSource,
+  recordPackage,
+  type KnownPackage,
+  type NewPackage,
+} from '../pool/records.ts';
 import { arrive } from './arrival.ts';
 import type { CheckedSet } from './check.ts';
 
@@ -27,6 +34,16 @@ export class Holdings {
     return members;
   }
 
+  /** Binary names of `packages` that other sources hold, with what this sweep has let in so far. */
+  async namesOfOthers(source: string, packages: readonly NewPackage[]): Promise<OwnedName[]> {
+    const stored = await namesOfOthers(this.lock.client, this.lock, source, packages);
+    const names = new Set(packages.filter((each) => each.kind !== 'source').map((each) => each.name));
+    const touched = [...this.#now.entries()]
+      .filter(([other]) => other !== source)
+      .flatMap(([, held]) => held.filter((each) => each.kind !== 'source' && names.has(each.name)));
+    return [...stored.filter((each) => !this.#now.has(each.source)), ...touched];
+  }
+
   replace(source: string, packages: readonly KnownPackage[]): void {
     this.#now.set(source, packages);
   }
@@ -47,11 +64,11 @@ function ids(all: ReadonlyMap<string, readonly KnownPackage[]>): Set<string> {
 }
 
 /** Codes of {@link admit} that refuse a set; any other error is ours, and the set waits. */
-export const ADMIT_REFUSALS: readonly string[] = ['version-check-failed', 'file-exists'];
+export const ADMIT_REFUSALS: readonly string[] = ['version-check-failed', 'file-exists', 'binary-taken'];
 
 /**
  * Lets one set in: version rule, names claimed for ever, packages recorded, files in the pool. Throws
- * `version-check-failed` or `file-exists` for a set that is to be refused; `holdings` is unchanged then.
+ * `version-check-failed`, `file-exists` or `binary-taken` for a set that is to be refused; `holdings` is unchanged then.
  */
 export async function admit(repository: Repository, holdings: Holdings, set: CheckedSet): Promise<void> {
   const { queue, product, source, sourceVersion, architecture } = set.manifest;
@@ -63,6 +80,8 @@ export async function admit(repository: Repository, holdings: Holdings, set: Che
     for (const each of set.packages) {
       packages.push({ ...each, id: await recordPackage(client, product, each) });
     }
+    const refusal = takenBinary(queue, await holdings.namesOfOthers(source, set.packages));
+    if (refusal) throw refusal;
     const { dscArchitectures } = set;
     return arrive(held, { queue, source, sourceVersion, architecture, dscArchitectures, packages });
   });

@@ -5,6 +5,7 @@ import { AppError } from '../../../shared/errors/app-error.ts';
 import type { Queryable } from '../../../shared/database/pool.ts';
 import type { OrderRow } from '../../../shared/protocol/tables.ts';
 import { requireProduct, requireQueue } from '../indexes/release.ts';
+import { namesOfOthers, takenBinary } from '../pool/owners.ts';
 import { membersOfSource, type KnownPackage } from '../pool/records.ts';
 
 export interface PromotionPlan {
@@ -18,7 +19,7 @@ export interface PromotionPlan {
 /**
  * Works out the promotion from what both queues hold now. Throws an AppError that refuses it:
  * `queue-unknown`, `product-unknown`, `queue-order`, `source-not-there`, `version-not-there`,
- * `source-incomplete`, `already-there`, `version-older`. Its message is a sentence for the requester.
+ * `source-incomplete`, `already-there`, `version-older`, `binary-taken`. Its message is a sentence for the requester.
  */
 export async function planPromotion(
   database: Queryable,
@@ -34,6 +35,9 @@ export async function planPromotion(
   const heldIds = new Set(held.map((each) => each.id));
   const add = chosen.filter((each) => !heldIds.has(each.id));
   checkIsNewer(order, version, held, add);
+  const others = await namesOfOthers(database, at(order.to_queue), order.source, add);
+  const refusal = takenBinary(order.to_queue, others);
+  if (refusal) throw refusal;
   return { version, add, remove: held.filter((each) => each.sourceVersion !== version) };
 }
 

@@ -27,7 +27,7 @@ const LOCK_WAIT_MS = 30_000;
 /** Codes that refuse an order; every other error is ours and is tried again. */
 const REFUSALS = [
   ...['queue-unknown', 'product-unknown', 'queue-order', 'source-not-there', 'version-not-there'],
-  ...['source-incomplete', 'already-there', 'version-older', 'not-allowed'],
+  ...['source-incomplete', 'already-there', 'version-older', 'binary-taken', 'not-allowed'],
 ];
 
 /** One run takes every open order; `onPublished` tells rqp. */
