@@ -1,6 +1,9 @@
 /** Reads build logs as text, in pieces that never cut a character. */
 import { open, type FileHandle } from 'node:fs/promises';
 import { hasErrno } from '../../../../../shared/errors/app-error.ts';
+import { plain } from '../../../reading/plain.ts';
+
+export { plain } from '../../../reading/plain.ts';
 
 /** What a page shows of a log: about a thousand lines. */
 const TAIL_BYTES = 128 * 1024;
@@ -74,14 +77,4 @@ function wholeCharacters(bytes: Buffer): number {
     return needs > back ? bytes.length - back : bytes.length;
   }
   return bytes.length;
-}
-
-/* oxlint-disable-next-line no-control-regex -- control characters are what is looked for */
-const ESCAPES = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[@-Z\\-_])/g;
-/* oxlint-disable-next-line no-control-regex -- as above */
-const CONTROLS = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g;
-
-/** Terminal sequences and other control characters taken out; they mean nothing on a page. */
-export function plain(text: string): string {
-  return text.replaceAll(/\r\n?/g, '\n').replace(ESCAPES, '').replace(CONTROLS, '');
 }
