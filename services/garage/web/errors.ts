@@ -30,7 +30,8 @@ export function parse<S extends z.ZodType>(schema: S, value: unknown, error: Htt
   throw error;
 }
 
-interface Problem {
+/** An error as it is shown. */
+export interface Problem {
   status: number;
   code: string;
   title: string;
@@ -51,7 +52,7 @@ export function answerErrors(app: FastifyInstance): void {
 }
 
 /** Only what was made for clients is shown; of everything else its status, and a general word. */
-function problemOf(error: FastifyError | HttpError): Problem {
+export function problemOf(error: FastifyError | HttpError): Problem {
   if (error instanceof HttpError) {
     return { status: error.statusCode, code: error.code, title: error.message, hint: error.hint };
   }

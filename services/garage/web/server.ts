@@ -4,6 +4,7 @@ import multipart from '@fastify/multipart';
 import files from '@fastify/static';
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import { AppError, hasErrno } from '../../../shared/errors/app-error.ts';
+import { api } from '../api/routes.ts';
 import type { Garage } from '../context.ts';
 import { loadAssets } from './assets.ts';
 import { createBound } from './bound.ts';
@@ -69,6 +70,7 @@ export async function buildWeb(garage: Garage): Promise<FastifyInstance> {
   assets.serve(app);
   readSessions(app);
   for (const page of PAGES) page(app);
+  await app.register(api, { prefix: '/api' });
   app.server.maxConnections = MAX_CONNECTIONS;
   return app;
 }
