@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { listenAddress, secretFile } from '../../shared/config/fields.ts';
+import { cronExpression, listenAddress, secretFile } from '../../shared/config/fields.ts';
 
 /** Section `garage`. Every default works on one machine with everything embedded. */
 export const garageSection = z.strictObject({
@@ -19,7 +19,7 @@ export const garageSection = z.strictObject({
   /** Where the accounts snapshot for drop is written; default `$AUTOBUILDER_HOME/drop/accounts.json`. */
   accountsSnapshot: z.string().optional(),
   /** buildme's own schedule, beside being woken (cron, five or six fields). */
-  schedule: z.string().prefault('* * * * *'),
+  schedule: cronExpression.prefault('* * * * *'),
   /** A listed file that is missing is waited for this long after the last one arrived, then rejected. */
   missingFileGraceS: z.number().nonnegative().default(30),
   /** A .dsc without .changes is taken when nothing has arrived for this long. */

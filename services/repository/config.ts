@@ -1,13 +1,5 @@
-import { validate } from 'node-cron';
 import { z } from 'zod';
-import { listenAddress } from '../../shared/config/fields.ts';
-
-const cronExpression = z
-  .string()
-  .refine(
-    (text) => validate(text),
-    "must be a cron expression of five or six fields, for example '*/5 * * * *'",
-  );
+import { cronExpression, listenAddress } from '../../shared/config/fields.ts';
 
 /** Section `repository`. Every default works on one machine with everything embedded. */
 export const repositorySection = z.strictObject({

@@ -1,6 +1,6 @@
 /** The part of the configuration that several services read: what is built, for what, into which queues. */
 import { z } from 'zod';
-import { architectureName, productName, queueName } from '../protocol/names.ts';
+import { architectureName, featureName, productName, queueName } from '../protocol/names.ts';
 import { aptSource, CHECK_NAMES, lintianSeverity, type CheckName } from '../protocol/job.ts';
 import { machineArchitecture, machineCodename, machineSources } from './machine.ts';
 
@@ -58,6 +58,8 @@ export const productSchema = z.strictObject({
   /** Words for DEB_BUILD_OPTIONS, such as nocheck or parallel=4. */
   buildOptions: z.array(z.string().regex(/^[a-z0-9=.-]+$/)).default([]),
   buildProfiles: z.array(z.string().regex(/^[a-z0-9.-]+$/)).default([]),
+  /** Features of hosts that every build needs, see `autobuilder host add --feature`. */
+  requires: z.array(featureName).default([]),
   /** A base older than this is made anew at the next build. */
   baseMaxAgeHours: z
     .number()
@@ -98,6 +100,7 @@ export interface Product extends UploadPolicy {
   sources: z.infer<typeof aptSource>[];
   buildOptions: string[];
   buildProfiles: string[];
+  requires: string[];
   baseMaxAgeHours: number;
   checks: Record<CheckName, CheckMode>;
   lintian: { failOn: z.infer<typeof lintianSeverity>[] };

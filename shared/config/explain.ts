@@ -27,7 +27,28 @@ export function explainIssue(issue: Issue, schema: z.ZodType): Explained[] {
     const text = `'${where}' must be ${article(issue.expected)}; write for example ${example(issue.expected)}`;
     return [{ at: issue.path, text }];
   }
+  const limit = limitText(issue);
+  if (limit) return [{ at: issue.path, text: `'${where}' ${limit}` }];
   return [{ at: issue.path, text: `'${where}': ${issue.message}` }];
+}
+
+/** The library's own words for bounds and formats mean little to who writes the file. */
+function limitText(issue: Issue): string | null {
+  if (issue.code === 'too_small' || issue.code === 'too_big') {
+    const [bound, side] =
+      issue.code === 'too_small' ? [issue.minimum, 'at least'] : [issue.maximum, 'at most'];
+    const isStrict = issue.inclusive === false;
+    if (issue.origin === 'array')
+      return `must have ${side} ${String(bound)} ${bound === 1 ? 'entry' : 'entries'}`;
+    if (issue.origin === 'string') return `must have ${side} ${String(bound)} characters`;
+    const strict = issue.code === 'too_small' ? 'more than' : 'less than';
+    return `must be ${isStrict ? strict : side} ${String(bound)}`;
+  }
+  if (issue.code === 'invalid_format' && issue.format === 'url')
+    return 'must be a URL; write for example http://127.0.0.1:8080';
+  if (issue.code === 'invalid_format' && issue.format === 'email')
+    return 'must be a mail address; write for example builds@example.org';
+  return null;
 }
 
 interface Def {

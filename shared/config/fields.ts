@@ -1,5 +1,6 @@
 /** Kinds of settings that several sections use. */
 import { accessSync, constants } from 'node:fs';
+import { validate } from 'node-cron';
 import { z } from 'zod';
 
 /** A secret given by path; refused when this process cannot read it. */
@@ -27,3 +28,11 @@ export const listenAddress = z
     return { host: text.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(text.slice(at + 1)) };
   });
 export type ListenAddress = z.infer<typeof listenAddress>;
+
+/** A schedule as in crontab(5), with seconds in front if there are six fields. */
+export const cronExpression = z
+  .string()
+  .refine(
+    (text) => validate(text),
+    "must be a cron expression of five or six fields, for example '*/5 * * * *'",
+  );

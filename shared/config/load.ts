@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { LineCounter, parseDocument, type Document } from 'yaml';
 import { z } from 'zod';
-import { AppError } from '../errors/app-error.ts';
+import { AppError, messageOf } from '../errors/app-error.ts';
 import { commonShape, completeCommon, type CommonConfig } from './common.ts';
 import { explainIssue } from './explain.ts';
 import { homeFolders, type Home } from './home.ts';
@@ -49,7 +49,7 @@ export async function loadConfig<S extends Partial<Record<SectionName, z.ZodType
 ): Promise<Loaded<{ [K in keyof S]: z.infer<S[K] & z.ZodType> }>> {
   const file = configFile(home);
   const lines = new LineCounter();
-  const text = file ? await readFile(file, 'utf8') : '';
+  const text = file ? await readText(file) : '';
   const document = parseDocument(text, { lineCounter: lines, maxAliasCount: 100 } as never);
   if (document.errors.length > 0) {
     const problems = document.errors.map((error) => {
@@ -79,6 +79,19 @@ export async function loadConfig<S extends Partial<Record<SectionName, z.ZodType
     sections: own as { [K in keyof S]: z.infer<S[K] & z.ZodType> },
     file,
   };
+}
+
+async function readText(file: string): Promise<string> {
+  return readFile(file, 'utf8').catch((error: unknown) => {
+    throw new AppError(
+      'config-unreadable',
+      `The configuration '${file}' cannot be read: ${messageOf(error)}`,
+      {
+        hint: 'Give the path of a file that this user may read.',
+        cause: error,
+      },
+    );
+  });
 }
 
 function wholeSchema(sections: Partial<Record<SectionName, z.ZodType>>): z.ZodObject {

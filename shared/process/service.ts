@@ -1,5 +1,5 @@
 /** How every service process begins and ends; `main.ts` files hand their wiring to {@link runService}. */
-import { AppError } from '../errors/app-error.ts';
+import { AppError, hasErrno, messageOf } from '../errors/app-error.ts';
 import { createLogger, type Logger } from '../log/logger.ts';
 
 export interface Service {
@@ -16,41 +16,60 @@ export const EXIT_CONFIG = 78;
 
 /**
  * Starts a service, logs `<name> ready`, and closes it on SIGTERM, SIGINT, or when the supervisor that
- * holds the IPC channel goes away. A start that fails ends with one line and a hint: exit code
- * {@link EXIT_CONFIG} for configuration errors, 1 otherwise.
+ * holds the IPC channel goes away; told so while it starts, it closes as soon as it has started. A start
+ * that fails ends with one line and a hint: exit code {@link EXIT_CONFIG} for configuration errors, 1
+ * otherwise.
  */
 export async function runService(name: string, start: (log: Logger) => Promise<Service>): Promise<void> {
   const log = createLogger(name);
+  const told = untilTold();
+  // A start that hangs is not waited for.
+  void told.then(() => setTimeout(() => process.exit(1), CLOSE_TIMEOUT_MS).unref());
   try {
     const service = await start(log);
     log.info(service.ready, `${name} ready`);
-    closeOnSignals(name, service, log);
+    void told.then((why) => close(name, service, why, log));
   } catch (error) {
-    if (!(error instanceof AppError)) log.error({ err: error }, `${name} did not start`);
-    else log.error({ code: error.code, hint: error.hint, cause: error.cause }, error.message);
-    process.exit(error instanceof AppError && error.code.startsWith('config-') ? EXIT_CONFIG : 1);
+    const known = error instanceof AppError ? error : explained(name, error);
+    if (known) log.error({ code: known.code, hint: known.hint, cause: known.cause }, known.message);
+    else log.error({ err: error }, `${name} did not start: ${messageOf(error)}`);
+    process.exit(known?.code.startsWith('config-') ? EXIT_CONFIG : 1);
   }
 }
 
-function closeOnSignals(name: string, service: Service, log: Logger): void {
-  let closing = false;
-  const close = (why: string): void => {
-    if (closing) return;
-    closing = true;
-    log.info({ why }, `${name} ends`);
-    const timer = setTimeout(() => process.exit(1), CLOSE_TIMEOUT_MS);
-    service.close().then(
-      () => {
-        clearTimeout(timer);
-        process.exit(0);
-      },
-      (error: unknown) => {
-        log.error({ err: error }, `${name} did not end cleanly`);
-        process.exit(1);
-      },
-    );
+/** System errors that people meet at a start, in words that help. */
+function explained(name: string, error: unknown): AppError | null {
+  if (!hasErrno(error, 'EADDRINUSE', 'EACCES', 'EADDRNOTAVAIL')) return null;
+  const { syscall, code, address, port } = error as NodeJS.ErrnoException & {
+    address?: string;
+    port?: number;
   };
-  process.once('SIGTERM', () => close('SIGTERM'));
-  process.once('SIGINT', () => close('SIGINT'));
-  process.once('disconnect', () => close('the supervisor is gone'));
+  if (syscall !== 'listen') return null;
+  const where = `${address ?? ''}:${String(port ?? '')}`;
+  const why =
+    code === 'EADDRINUSE' ? 'another program listens there' : `the system refuses it (${String(code)})`;
+  return new AppError('address-unusable', `${name} cannot listen on ${where}: ${why}`, {
+    hint: `End the other program, or set another address for ${name} in the configuration.`,
+    cause: error,
+  });
+}
+
+/** Resolves with the reason once this process is to end; a second signal changes nothing. */
+function untilTold(): Promise<string> {
+  return new Promise((resolve) => {
+    process.on('SIGTERM', () => resolve('SIGTERM'));
+    process.on('SIGINT', () => resolve('SIGINT'));
+    process.once('disconnect', () => resolve('the supervisor is gone'));
+  });
+}
+
+async function close(name: string, service: Service, why: string, log: Logger): Promise<void> {
+  log.info({ why }, `${name} ends`);
+  try {
+    await service.close();
+    process.exit(0);
+  } catch (error) {
+    log.error({ err: error }, `${name} did not end cleanly`);
+    process.exit(1);
+  }
 }

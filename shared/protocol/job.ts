@@ -17,6 +17,9 @@
  *     nodejs runner.mjs remove <attempt folder>           removes the attempt and whatever it mounted
  *     nodejs runner.mjs probe  <workdir>                  one JSON object (`probe`) on stdout
  *     nodejs runner.mjs base   <attempt folder>           makes the base the job names, if it is missing or stale
+ *     nodejs runner.mjs bases  <workdir>                  one JSON array (`baseList`) on stdout: the bases there
+ *     nodejs runner.mjs shell  <attempt folder>           a shell on stdin and stdout, in the target of an attempt whose
+ *                                                         job failed and was kept (`keepFailedS`)
  *
  * The runner writes into the attempt folder `status.json` (`status`, replaced whole at each change),
  * `build.log`, and at the end `result.json` (`result`) and `results/` (the files it lists). `done` is
@@ -39,6 +42,14 @@ export const EXIT_CLASSES = ['success', 'package', 'dep-wait', 'machine', 'cance
 export const exitClass = z.enum(EXIT_CLASSES);
 export type ExitClass = z.infer<typeof exitClass>;
 
+/**
+ * What a job may use up; past a limit it ends. By itself that is class `package` in stage `build`, else `machine`;
+ * the limit's name stands in the result. `time`: the whole job. `silence`: since the last byte of log.
+ */
+export const LIMITS = ['time', 'silence', 'memory', 'disk', 'processes', 'log'] as const;
+export const limitName = z.enum(LIMITS);
+export type LimitName = z.infer<typeof limitName>;
+
 /** One apt source that a target sees, as in sources.list(5) deb822 format. */
 export const aptSource = z.strictObject({
   uris: z.array(z.url()).min(1),
@@ -49,6 +60,25 @@ export const aptSource = z.strictObject({
   keyring: z.string().startsWith('/').optional(),
 });
 export type AptSource = z.infer<typeof aptSource>;
+
+/** A repository beside the base, with its place among the others, see apt_preferences(5). */
+export const extraSource = aptSource.extend({
+  /** Without it, the repository is equal to the base where the host alone tells the two apart. */
+  pin: z
+    .strictObject({
+      /** 1000 and more downgrades; 1 to 99 only what is installed from nowhere else; negative never. */
+      priority: z.number().int().min(-1000).max(1999),
+      /** Which packages: names and globs of apt. */
+      packages: z.array(z.string().regex(/^[A-Za-z0-9*?.+:-]+$/)).min(1).default(['*']),
+      /** By its Release file, such as `o=Example,n=bookworm`; default: by the host in its URI. */
+      release: z
+        .string()
+        .regex(/^[a-z]=[^,\p{Cc}]+(,[a-z]=[^,\p{Cc}]+)*$/u)
+        .optional(),
+    })
+    .optional(),
+});
+export type ExtraSource = z.infer<typeof extraSource>;
 
 export const baseSpec = z.strictObject({
   product: productName,
@@ -74,12 +104,30 @@ const common = {
   slot: z.number().int().nonnegative(),
   base: baseSpec,
   driver: z.enum(['auto', 'overlay', 'sbuild']),
-  /** Repositories beside the base: the product's devel queue. */
-  extraSources: z.array(aptSource),
-  /** The whole job ends with class `package` (stage build) or `machine` (other stages) past this. */
+  /** Repositories beside the base: the product's devel queue, and what the product names. */
+  extraSources: z.array(extraSource),
+  /** Limit `time`. */
   timeoutS: z.number().int().positive(),
-  /** build.log is cut and the job ended past this. */
+  /** Limit `log`: build.log is cut and the job ended past this, always as class `package`. */
   maxLogBytes: z.number().int().positive(),
+  /** The other limits, each off unless given. They hold in the stages `setup` and `build`. */
+  limits: z
+    .strictObject({
+      silenceS: z.number().int().positive().optional(),
+      /** All processes together; never more than 9/10 of what the host has. */
+      memoryBytes: z.number().int().positive().optional(),
+      /** What the target takes on disk beside its base. */
+      diskBytes: z.number().int().positive().optional(),
+      /** Left free for others on the host's disk; below it the job ends as class `machine`, limit `disk`. */
+      minFreeBytes: z.number().int().nonnegative().optional(),
+      /** Processes and their threads, all together. */
+      processes: z.number().int().min(64).optional(),
+    })
+    .optional(),
+  /** A target whose job failed (class `package` or `dep-wait`) is kept for so long; see `shell`. */
+  keepFailedS: z.number().int().positive().optional(),
+  /** What the host remembers of earlier builds, bounded by `maxBytes`; nothing unless given. */
+  packageCache: z.strictObject({ maxBytes: z.number().int().positive() }).optional(),
 };
 
 /** Build one source on one architecture. */
@@ -187,6 +235,10 @@ export const result = z.strictObject({
   stageSeconds: z.record(stage, z.number()).or(z.partialRecord(stage, z.number())),
   startedAt: z.string(),
   finishedAt: z.string(),
+  /** The limit that ended it, if one did. */
+  limit: limitName.optional(),
+  /** The target is kept for so many seconds after the end. */
+  keptS: z.number().int().positive().optional(),
   /** What lies in `results/`: .deb, .udeb, .ddeb, .changes, .buildinfo. */
   files: z.array(fileEntry),
   /** Of a check that came to a verdict. */
@@ -208,3 +260,17 @@ export const probe = z.strictObject({
   clockMs: z.number(),
 });
 export type Probe = z.infer<typeof probe>;
+
+/** What `bases` says. */
+export const baseList = z.array(
+  z.strictObject({
+    product: productName,
+    architecture: architectureName,
+    /** Of the sources it is made from, see `baseName` in the builder: another one is another base. */
+    digest: z.string(),
+    /** Seconds since it was made, and since it was last used: by the host's clock, which may be wrong. */
+    ageS: z.number(),
+    idleS: z.number(),
+  }),
+);
+export type BaseList = z.infer<typeof baseList>;

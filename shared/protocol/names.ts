@@ -15,6 +15,10 @@ export const loginName = z
   .regex(/^[a-z][a-z0-9-]{0,31}$/, 'a login starts with a letter and holds lower-case letters, digits and -');
 /** A Debian architecture as in dpkg-architecture(1): `amd64`, `i386`, or `all` for a build of arch:all. */
 export const architectureName = z.string().regex(/^[a-z0-9-]{2,32}$/, 'an architecture such as amd64');
+/** What a host has and a build may require beside an architecture: `big-memory`, `kvm`. */
+export const featureName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9+.-]{0,63}$/, 'a feature such as big-memory: lower-case letters, digits, + . -');
 /** Policy 5.6.1. */
 export const sourceName = z
   .string()

@@ -4,7 +4,11 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../shared/config/load.ts';
 import { databaseSection } from '../../shared/database/pool.ts';
 import { AppError } from '../../shared/errors/app-error.ts';
+import { builderSection } from '../../services/builder/config.ts';
+import { dropSection } from '../../services/drop/config.ts';
 import { garageSection } from '../../services/garage/config.ts';
+import { repositorySection } from '../../services/repository/config.ts';
+import { liveSection } from '../../services/repository/live/config.ts';
 
 const FIXTURES = path.resolve(import.meta.dirname, '../fixtures/configurations');
 const SAMPLE = path.resolve(import.meta.dirname, '../../deploy/autobuilder.sample.yaml');
@@ -48,10 +52,27 @@ describe('wrong configurations', () => {
 });
 
 describe('the sample configuration', () => {
+  const sections = {
+    ...{ garage: garageSection, drop: dropSection, builder: builderSection },
+    ...{ repository: repositorySection, live: liveSection },
+  };
+
   it('is valid, and shows the defaults', async () => {
     process.env['AUTOBUILDER_CONFIG'] = SAMPLE;
-    const sample = await load();
-    expect(sample.sections.garage).toEqual(garageSection.parse({}));
+    const sample = await loadConfig({ database: databaseSection, ...sections });
+    for (const [name, schema] of Object.entries(sections)) {
+      expect(sample.sections[name as keyof typeof sections]).toEqual(schema.parse({}));
+    }
     expect((await sample.common()).queues.map((queue) => queue.name)).toEqual(['devel', 'testing', 'stable']);
+  });
+
+  it('names every key of every section, those without a default in comments', () => {
+    const text = readFileSync(SAMPLE, 'utf8');
+    const missing = Object.entries(sections).flatMap(([name, schema]) =>
+      Object.keys(schema.shape)
+        .filter((key) => !text.includes(`${key}:`))
+        .map((key) => `${name}.${key}`),
+    );
+    expect(missing).toEqual([]);
   });
 });

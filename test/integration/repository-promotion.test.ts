@@ -176,8 +176,9 @@ test('while garage has no schema, an order waits and says so', async () => {
   expect(await rowOf(row.id)).toMatchObject({ status: 'done', reason_code: null, reason: null });
 });
 
+const tool = (version: string) => [{ name: 'tool', architecture: 'amd64', version }];
+
 test('a promotion never takes over a binary that another source holds in the target queue', async () => {
-  const tool = (version: string) => [{ name: 'tool', architecture: 'amd64', version }];
   await arrive({ source: 'tool', version: '1.0', binaries: tool('1.0') });
   expect(await order({ source: 'tool' })).toMatchObject({ status: 'done' });
   await arrive({ source: 'tool', version: '2.0', binaries: [{ name: 'tool-core', architecture: 'amd64' }] });

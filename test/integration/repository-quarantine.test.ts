@@ -305,13 +305,18 @@ test('a binary belongs to the source that brought it, until a newer one no longe
   expect(await fateBesideGood(await makeSet(repository, again))).toMatchObject({ status: 'installed' });
 });
 
+const contested = (version: string) => ({ name: 'contested', architecture: 'amd64', version });
+
 test('of two sources that bring one binary in the same sweep, one gets it', async () => {
-  const binaries = (version: string) => [{ name: 'contested', architecture: 'amd64', version }];
   const first = await handOver(
     repository,
-    await makeSet(repository, { source: 'claim-a', version: '1.0', binaries: binaries('1.0') }),
+    await makeSet(repository, { source: 'claim-a', version: '1.0', binaries: [contested('1.0')] }),
   );
-  const second = await makeSet(repository, { source: 'claim-b', version: '2.0', binaries: binaries('2.0') });
+  const second = await makeSet(repository, {
+    source: 'claim-b',
+    version: '2.0',
+    binaries: [contested('2.0')],
+  });
   expect(await fateBesideGood(second)).toMatchObject({ status: 'quarantined', code: 'binary-taken' });
   const { rows } = await repository.pool.query('select status from sets where id = $1', [first]);
   expect(rows).toEqual([{ status: 'installed' }]);
