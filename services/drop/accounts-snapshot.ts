@@ -5,7 +5,7 @@
  */
 import { timingSafeEqual } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
-import { messageOf } from '../../shared/errors/app-error.ts';
+import { hasErrno, messageOf } from '../../shared/errors/app-error.ts';
 import type { Logger } from '../../shared/log/logger.ts';
 import { accountsSnapshot } from '../../shared/protocol/accounts-snapshot.ts';
 
@@ -48,7 +48,10 @@ export function createAccountsReader(file: string, log: Logger): AccountsReader 
       log.info({ file, logins: known.accounts?.logins }, 'accounts snapshot read');
     } catch (error) {
       if (known?.state !== state) {
-        log.error({ file, reason: messageOf(error) }, 'accounts snapshot unusable, nobody can log in');
+        const facts = { file, reason: messageOf(error) };
+        // At a first start garage has not written it yet.
+        if (hasErrno(error, 'ENOENT') && !known) log.warn(facts, 'no accounts snapshot yet, nobody can log in');
+        else log.error(facts, 'accounts snapshot unusable, nobody can log in');
       }
       known = { state, accounts: null };
     } finally {

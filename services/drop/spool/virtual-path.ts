@@ -56,8 +56,8 @@ function splitPath(requested: string): string[] {
 }
 
 function unknownFolder(folder: string, products: readonly string[]): AppError {
-  const shown = isUploadName(folder) ? `'${folder}'` : 'that folder';
-  return new AppError('folder-unknown', `There is no ${shown}: upload into a product's folder`, {
+  const shown = isUploadName(folder) ? `There is no '${folder}'` : 'That folder is not there';
+  return new AppError('folder-unknown', `${shown}: upload into a product's folder`, {
     hint: products.length > 0 ? `Products: ${products.join(', ')}.` : 'No product is configured yet.',
   });
 }
