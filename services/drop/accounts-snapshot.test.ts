@@ -64,7 +64,7 @@ describe('the reader', () => {
     lines = [];
     reader = createAccountsReader(
       file,
-      pino({ level: 'error' }, { write: (line: string) => void lines.push(line) }),
+      pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) }),
     );
   });
   afterEach(async () => {
