@@ -80,6 +80,29 @@ export async function addKeys(garage: Garage, login: string, texts: AccountKeys)
   await writeSnapshot(garage);
 }
 
+/**
+ * Takes a key away: an SSH key by `SHA256:...`, an OpenPGP key by its fingerprint (spaces allowed). Throws
+ * `account-unknown` and `key-unknown`.
+ */
+export async function removeKey(garage: Garage, login: string, fingerprint: string): Promise<void> {
+  const { id } = await requireAccount(garage.pool, login);
+  const openpgp = fingerprint.replaceAll(/\s+/g, '').toUpperCase();
+  const { rowCount: ssh } = await garage.pool.query(
+    'delete from ssh_keys where account_id = $1 and fingerprint = $2',
+    [id, fingerprint.trim()],
+  );
+  const { rowCount: pgp } = await garage.pool.query(
+    'delete from openpgp_keys where account_id = $1 and upper(fingerprint) = $2',
+    [id, openpgp],
+  );
+  if ((ssh ?? 0) + (pgp ?? 0) === 0) {
+    throw new AppError('key-unknown', `Account '${login}' has no key ${fingerprint.slice(0, 128)}`, {
+      hint: 'autobuilder account list --json shows the fingerprints of its keys.',
+    });
+  }
+  await writeSnapshot(garage);
+}
+
 /** Sets or replaces the password. Throws `account-unknown`, `password-invalid`. */
 export async function setPassword(garage: Garage, login: string, password: string): Promise<void> {
   const { id } = await requireAccount(garage.pool, login);
@@ -172,8 +195,12 @@ async function insertKeys(client: Client, account: Account, keys: ReadKeys): Pro
   for (const { fingerprint, line } of keys.ssh) {
     await insertKey(client, account, 'ssh', fingerprint, line);
   }
-  for (const { fingerprint, armored } of keys.openpgp) {
+  for (const { fingerprint, armored, keyIds } of keys.openpgp) {
     await insertKey(client, account, 'openpgp', fingerprint, armored);
+    // The same key again may have been extended, revoked, or got new subkeys since.
+    await client.query('update openpgp_keys set armored = $2, key_ids = $3 where fingerprint = $1', [
+      ...[fingerprint, armored, keyIds],
+    ]);
   }
   const { rows } = await client.query<{ count: number }>(
     `select ((select count(*) from ssh_keys where account_id = $1)

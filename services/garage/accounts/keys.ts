@@ -2,11 +2,14 @@
 import { createHash } from 'node:crypto';
 import ssh2 from 'ssh2';
 import { AppError } from '../../../shared/errors/app-error.ts';
+import { keyIdsOf } from '../../../shared/openpgp/issuers.ts';
 import { readPublicKey } from '../../../shared/openpgp/keys.ts';
 
 /** A 16384-bit RSA key's line has under 3,000 characters. */
 const MAX_SSH_KEY_LENGTH = 8_192;
 const SSH_KEY_TYPES = /^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521))$/;
+/** FIDO tokens' keys: sshd knows them, drop's SSH library cannot verify their signatures. */
+const TOKEN_KEY_TYPE = /^sk-(ssh|ecdsa)-/;
 
 export interface SshKey {
   /** `SHA256:...` as ssh-keygen(1) prints it. */
@@ -20,6 +23,8 @@ export interface OpenPgpKey {
   fingerprint: string;
   /** Written anew by shared/openpgp, without what stood around it. */
   armored: string;
+  /** Of the primary key and its subkeys, 64 bits, upper-case hexadecimal. */
+  keyIds: string[];
 }
 
 function invalidSshKey(message: string): AppError {
@@ -28,7 +33,10 @@ function invalidSshKey(message: string): AppError {
   });
 }
 
-/** Reads one OpenSSH public key line. Throws `ssh-key-invalid`, without the text: it may be a private key. */
+/**
+ * Reads one OpenSSH public key line. Throws `ssh-key-invalid`, without the text
+ * (it may be a private key), and `ssh-key-unsupported`.
+ */
 export function readSshKey(text: string): SshKey {
   const line = text.trim();
   if (line.includes('PRIVATE KEY')) throw invalidSshKey('This is a private key; keep it to yourself');
@@ -36,6 +44,11 @@ export function readSshKey(text: string): SshKey {
     throw invalidSshKey('This is not one line of an OpenSSH public key');
   }
   const [type = '', base64 = '', ...comment] = line.split(/ +/);
+  if (TOKEN_KEY_TYPE.test(type)) {
+    throw new AppError('ssh-key-unsupported', `Keys of security tokens (${type}) cannot be verified here`, {
+      hint: 'Give a key without a token, made with: ssh-keygen -t ed25519',
+    });
+  }
   if (!SSH_KEY_TYPES.test(type)) {
     throw invalidSshKey(
       'An SSH key line starts with ssh-ed25519, ssh-rsa or ecdsa-sha2-nistp..., no options',
@@ -63,5 +76,5 @@ export async function readOpenPgpKey(text: string): Promise<OpenPgpKey> {
       hint: 'Extend it with gpg --quick-set-expire, then export it again.',
     });
   }
-  return { fingerprint, armored };
+  return { fingerprint, armored, keyIds: await keyIdsOf(armored) };
 }

@@ -5,7 +5,7 @@
  * `dep-wait`, until what is missing is published), is leased to a slot (`building`), and ends as the
  * package's fault (`attempted`), ours (`given-back`, which returns to `needs-build` by itself while
  * tries are left) or well: `built` (results fetched and checked), `uploaded` (handed to the repository),
- * `installed` (published).
+ * `installed` (published). One whose binaries are uploaded instead (binaryUploads: accept) is `built` at once.
  */
 import type { Queryable } from '../../../shared/database/pool.ts';
 
@@ -24,16 +24,16 @@ export type BuildStatus =
   | 'superseded';
 
 export const BUILD_TRANSITIONS: Record<BuildStatus, readonly BuildStatus[]> = {
-  'needs-build': ['building', 'cancelled', 'superseded', 'not-for-us'],
+  'needs-build': ['building', 'built', 'cancelled', 'superseded', 'not-for-us'],
   building: ['built', 'attempted', 'dep-wait', 'given-back', 'cancelled', 'superseded'],
   built: ['uploaded', 'attempted', 'cancelled'],
   uploaded: ['installed', 'attempted'],
   installed: [],
-  'dep-wait': ['needs-build', 'cancelled', 'superseded'],
-  attempted: ['needs-build', 'superseded'],
-  'given-back': ['needs-build', 'cancelled', 'superseded'],
+  'dep-wait': ['needs-build', 'built', 'cancelled', 'superseded'],
+  attempted: ['needs-build', 'built', 'superseded'],
+  'given-back': ['needs-build', 'built', 'cancelled', 'superseded'],
   'not-for-us': [],
-  cancelled: ['needs-build'],
+  cancelled: ['needs-build', 'built'],
   superseded: [],
 };
 

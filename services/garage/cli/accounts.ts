@@ -7,6 +7,7 @@ import {
   disableAccount,
   enableAccount,
   listAccounts,
+  removeKey,
   setPassword,
 } from '../accounts/accounts.ts';
 import type { Garage } from '../context.ts';
@@ -41,6 +42,12 @@ export function addAccountCommands(cli: Cli): void {
     .description('add keys to an account')
     .action((login: string, options: KeyOptions) =>
       withGarage((garage) => addKeys(garage, login, readKeys(options))),
+    );
+  account
+    .command('remove-key <login> <fingerprint>')
+    .description('take a key away: SHA256:... of an SSH key, or the fingerprint of an OpenPGP key')
+    .action((login: string, fingerprint: string) =>
+      withGarage((garage) => removeKey(garage, login, fingerprint)),
     );
   account
     .command('list')

@@ -1,11 +1,12 @@
-/**
- * What bin/buildme runs: one round by hand, talking as it always has. Where no garage service runs, it
- * builds and sends mail too. Exit status: 0, nothing was rejected and nothing failed; 1, something was;
- * 2, it was called wrongly; 3, another round is running.
- */
+/** What bin/buildme runs: one round by hand, talking as it always has. */
 import { Command, CommanderError } from 'commander';
+import { AppError } from '../../../shared/errors/app-error.ts';
 import { buildmeRound, type RoundResult } from '../buildme/round.ts';
+import { retryFailed } from '../buildme/retry.ts';
+import type { Garage } from '../context.ts';
 import { deliverMails } from '../mail/deliver.ts';
+import { EVERY_UPLOAD, onlyUploadOf } from '../uploads/only.ts';
+import { stamp } from '../uploads/outcome.ts';
 import { withGarage } from './context.ts';
 import { dispatchOnce } from './dispatch-once.ts';
 import { TERMINAL } from './io.ts';
@@ -13,28 +14,76 @@ import { EXIT_ERROR, EXIT_OK, EXIT_USAGE, printError } from './program.ts';
 
 const EXIT_BUSY = 3;
 
+const HELP = `
+Where no garage service runs, buildme also builds what waits and sends mail.
+
+--retry without a name puts back what failed by no fault of a package: builds that hosts gave back or broke,
+that the repository refused, and uploads that could not be finished. With a name it puts back every failed
+build of that source's newest version. Cancelled builds stay cancelled.
+
+Exit status: 0, nothing was rejected and nothing failed (with --dry-run: nothing would be); 1, something was,
+or there is no such upload or source; 2, it was called wrongly; 3, another round is running (it says whose).`;
+
 interface Options {
   build: boolean;
+  dryRun?: boolean;
+  only?: string;
+  /** true: without a name. */
+  retry?: string | true;
 }
 
 async function main(args: string[]): Promise<number> {
   const command = new Command('buildme')
     .description('take, verify and decide every upload that is whole; build where no garage service does')
+    .option('--dry-run', 'say what would happen, change nothing')
+    .option('--only <file>', 'this upload only: a file of it by name, or by path; builds nothing')
+    .option('--retry [source]', 'first put failed builds and stuck uploads back to work')
     .option('--no-build', 'leave builds and mail to the garage service')
+    .addHelpText('after', HELP)
     .exitOverride()
     .parse(args, { from: 'user' });
-  const { build } = command.opts<Options>();
-  return withGarage(async (garage) => {
-    const result = await buildmeRound(garage, { onLine });
-    if (result.kind === 'busy') return EXIT_BUSY;
-    let failed = failures(result);
-    if (build) {
-      const dispatched = await dispatchOnce(garage, onLine, stopSignal());
-      failed += dispatched.failed;
-      if (dispatched.isOurs) await deliverMails(garage);
-    }
-    return failed === 0 ? EXIT_OK : EXIT_ERROR;
-  });
+  const options = command.opts<Options>();
+  if (options.dryRun && options.retry !== undefined) {
+    throw new AppError('usage', '--retry changes things, and --dry-run changes nothing', {
+      hint: 'Give one of the two.',
+    });
+  }
+  return withGarage((garage) => oneRound(garage, options));
+}
+
+async function oneRound(garage: Garage, options: Options): Promise<number> {
+  const { dryRun: isDry = false, only } = options;
+  if (options.retry !== undefined) await retry(garage, options.retry);
+  const isWanted = only === undefined ? EVERY_UPLOAD : onlyUploadOf(only);
+  const result = await buildmeRound(garage, { onLine, isDry, isWanted });
+  if (result.kind === 'busy') return EXIT_BUSY;
+  if (only !== undefined && result.outcomes.length === 0) {
+    throw new AppError('upload-unknown', `No upload that waits holds '${only}'`, {
+      hint: 'buildme --dry-run shows what waits.',
+    });
+  }
+  let failed = failures(result);
+  if (options.build && !isDry && only === undefined) {
+    const dispatched = await dispatchOnce(garage, onLine, stopSignal());
+    failed += dispatched.failed;
+    if (dispatched.isOurs) await deliverMails(garage);
+  }
+  return failed === 0 ? EXIT_OK : EXIT_ERROR;
+}
+
+async function retry(garage: Garage, source: string | true): Promise<void> {
+  const { builds, uploads } = await retryFailed(garage, source === true ? null : source);
+  for (const build of builds) {
+    say(
+      `RETRY: ${build.source} ${build.version} ${build.architecture} for ${build.product}, was ${build.status}`,
+    );
+  }
+  if (uploads > 0) say(`RETRY: ${String(uploads)} unfinished ${uploads === 1 ? 'upload' : 'uploads'}`);
+  if (builds.length === 0 && uploads === 0) say('RETRY: there is nothing to try again');
+}
+
+function say(text: string): void {
+  onLine(`[${stamp(new Date())}] ${text}`);
 }
 
 function onLine(line: string): void {
@@ -43,7 +92,7 @@ function onLine(line: string): void {
 
 function failures(result: RoundResult & { kind: 'done' }): number {
   return result.outcomes.filter(
-    (outcome) => outcome.kind === 'failed' || (outcome.kind === 'decided' && outcome.status === 'rejected'),
+    (outcome) => outcome.kind === 'failed' || ('status' in outcome && outcome.status === 'rejected'),
   ).length;
 }
 
@@ -60,6 +109,6 @@ try {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
   else {
     printError(TERMINAL, error);
-    process.exitCode = EXIT_ERROR;
+    process.exitCode = error instanceof AppError && error.code === 'usage' ? EXIT_USAGE : EXIT_ERROR;
   }
 }

@@ -6,6 +6,7 @@ import type { Cli } from './context.ts';
 import { addHowtoCommands } from './howto.ts';
 import { addInstallCheckCommand } from './install-check.ts';
 import type { Output } from './io.ts';
+import { addMaintainerCommands } from './maintainers.ts';
 import { addQueueCommands } from './queues.ts';
 import { addUploadCommands } from './uploads.ts';
 
@@ -22,6 +23,7 @@ export async function runCommandLine(args: string[], output: Output): Promise<nu
     .exitOverride();
   const cli: Cli = { output, program };
   addAccountCommands(cli);
+  addMaintainerCommands(cli);
   addUploadCommands(cli);
   addBuildCommands(cli);
   addQueueCommands(cli);

@@ -3,9 +3,9 @@ import type { Dsc } from '../../../shared/debian/dsc.ts';
 import type { ListedFile } from '../../../shared/debian/file-list.ts';
 import { compareVersions } from '../../../shared/debian/version.ts';
 import type { FileEntry } from '../../../shared/protocol/names.ts';
-import { conflicts, directoriesWith, type AcceptedSource } from './archive.ts';
+import { conflicts, directoriesWith, type AcceptedSource, type QueueVersion } from './archive.ts';
 import type { UploadFiles } from './files.ts';
-import { Rejection } from './rejection.ts';
+import { reject } from './rejection.ts';
 
 export interface ArchiveAnswer {
   files: FileEntry[];
@@ -22,6 +22,10 @@ export interface ArchiveQuestion {
   files: UploadFiles;
   /** Every version of this source, the highest first. */
   accepted: AcceptedSource[];
+  /** The queue that uploads enter. */
+  target: string;
+  /** What each queue holds of this source now. */
+  queues: QueueVersion[];
 }
 
 /** True for an orig tarball or its signature: what an upload may leave out when the archive has it. */
@@ -38,57 +42,46 @@ export async function checkAgainstArchive(question: ArchiveQuestion): Promise<Ar
   const entries = [own];
   for (const file of dsc.files) {
     const entry: FileEntry = { name: file.name, size: file.size, sha256: file.sha256 };
-    if (files.has(file.name)) await files.check(file, '.dsc');
-    else requireInArchive(question, file, entry);
+    if (files.has(file.name)) {
+      await files.check(file, '.dsc');
+      await files.requireCompression(file.name);
+    } else requireInArchive(question, file, entry);
     entries.push(entry);
   }
   const same = accepted.find(({ version }) => compareVersions(version, dsc.version) === 0);
   if (same && isSameContent(same.files, entries)) return { files: entries, isRepetition: true };
-  requireHigherVersion(product, dsc, accepted[0]);
+  requireHigherVersion(question);
+  requireHigherInQueues(question);
   const changed = entries.find((entry) => conflicts(accepted, entry));
-  if (changed) {
-    throw new Rejection(
-      'file-exists',
-      `File ${changed.name} already exists in ${product}, but uploaded version has different contents.`,
-      { hint: 'Take the file from the archive, or give the new upstream content a version of its own.' },
-    );
-  }
+  if (changed) throw reject('file-exists', { file: changed.name, product });
   return { files: entries, isRepetition: false };
 }
 
-function requireInArchive({ accepted, isLone }: ArchiveQuestion, file: ListedFile, entry: FileEntry): void {
-  if (!isOrig(file.name) && isLone) {
-    throw new Rejection('file-missing', `Can't stat ${file.name}: No such file or directory`, {
-      hint: 'Upload every file that the .dsc lists, the .dsc last.',
-    });
-  }
-  if (!isOrig(file.name)) {
-    throw new Rejection('file-missing', `Refers to non-existing file '${file.name}'`, {
-      hint: 'The .dsc lists it; the upload must hold it and the .changes must list it.',
-    });
+function requireInArchive(question: ArchiveQuestion, listed: ListedFile, entry: FileEntry): void {
+  const { accepted, isLone } = question;
+  const { name: file } = listed;
+  if (!isOrig(file)) {
+    throw isLone ? reject('file-missing', { file, list: '.dsc' }) : reject('file-unlisted', { file });
   }
   if (directoriesWith(accepted, entry).length > 0) return;
-  if (conflicts(accepted, entry)) {
-    throw new Rejection(
-      'checksum-mismatch',
-      `sha256sum for ${file.name} does not match that specified in .dsc`,
-      { hint: 'The archive has this orig tarball with other content; build with the one from the archive.' },
-    );
-  }
-  throw new Rejection('orig-missing', `Refers to non-existing file '${file.name}'`, {
-    hint: 'The archive does not have it; include it with: dpkg-buildpackage -S -sa',
-  });
+  throw conflicts(accepted, entry) ? reject('orig-differs', { file }) : reject('orig-missing', { file });
 }
 
-function requireHigherVersion(product: string, dsc: Dsc, highest: AcceptedSource | undefined): void {
+function requireHigherVersion({ product, dsc, accepted }: ArchiveQuestion): void {
+  const [highest] = accepted;
   if (!highest || compareVersions(dsc.version, highest.version) > 0) return;
-  throw new Rejection(
-    'version-not-higher',
-    `Version check failed: Your upload included the source package ${dsc.source}, version ${dsc.version}, ` +
-      `however ${product} already has version ${highest.version}. ` +
-      `Uploads to ${product} must have a higher version than present in ${product}.`,
-    { hint: 'Add a changelog entry with a higher version: dch -i' },
-  );
+  const { source, version } = dsc;
+  const present = highest.version;
+  throw reject('version-not-higher', { source, version, place: product, target: product, present });
+}
+
+/** Nor may it be lower than what a queue holds that it can come to, however that got there. */
+function requireHigherInQueues({ queues, target, dsc }: ArchiveQuestion): void {
+  for (const { queue: place, version: present } of queues) {
+    if (compareVersions(dsc.version, present) > 0) continue;
+    const { source, version } = dsc;
+    throw reject('version-not-higher', { source, version, place, target, present });
+  }
 }
 
 function isSameContent(a: FileEntry[], b: FileEntry[]): boolean {

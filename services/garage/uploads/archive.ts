@@ -1,10 +1,14 @@
 /** What was accepted before of a source: the archive as uploads are held against it. */
-import type { Queryable } from '../../../shared/database/pool.ts';
+import type { Pool, Queryable } from '../../../shared/database/pool.ts';
 import { compareVersions } from '../../../shared/debian/version.ts';
 import type { FileEntry } from '../../../shared/protocol/names.ts';
+import type { PublishedRow } from '../../../shared/protocol/tables.ts';
+import { hasRepository } from '../dispatch/repository-tables.ts';
 
 export interface AcceptedSource {
   id: string;
+  component: string;
+  dsc: string;
   version: string;
   /** Relative to AUTOBUILDER_HOME. */
   directory: string;
@@ -18,10 +22,29 @@ export async function acceptedVersions(
   source: string,
 ): Promise<AcceptedSource[]> {
   const { rows } = await database.query<AcceptedSource>(
-    'select id, version, directory, files from sources where product = $1 and name = $2',
+    'select id, component, dsc, version, directory, files from sources where product = $1 and name = $2',
     [product, source],
   );
   return rows.toSorted((a, b) => compareVersions(b.version, a.version));
+}
+
+export interface QueueVersion {
+  queue: string;
+  version: string;
+}
+
+/** What each queue holds of a source for a product; none before the repository has made its tables. */
+export async function queueVersions(
+  database: Pool,
+  product: string,
+  source: string,
+): Promise<QueueVersion[]> {
+  if (!(await hasRepository(database))) return [];
+  const { rows } = await database.query<Pick<PublishedRow, 'queue' | 'source_version'>>(
+    'select queue, source_version from repository.published where product = $1 and source = $2 order by queue',
+    [product, source],
+  );
+  return rows.map((row) => ({ queue: row.queue, version: row.source_version }));
 }
 
 /** Where files of that name and content lie, relative to AUTOBUILDER_HOME. */

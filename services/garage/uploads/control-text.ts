@@ -4,7 +4,7 @@ import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { DEFAULT_MAX_BYTES } from '../../../shared/debian/deb822.ts';
 import { hasErrno } from '../../../shared/errors/app-error.ts';
-import { Rejection } from './rejection.ts';
+import { reject } from './rejection.ts';
 
 /** What deb822 takes, and the armor around it. */
 export const MAX_CONTROL_BYTES = DEFAULT_MAX_BYTES + 64 * 1024;
@@ -35,16 +35,13 @@ export async function readControlBytes(file: string): Promise<Buffer | null> {
 /** A control file's text. Rejects `file-missing`, `control-file-too-large` and `not-utf8`. */
 export async function readControlText(folder: string, name: string): Promise<string> {
   const bytes = await readControlBytes(path.join(folder, name));
-  if (!bytes) throw new Rejection('file-missing', `Can't stat ${name}: No such file or directory`);
+  if (!bytes) throw reject('file-missing', { file: name, list: '.changes' });
   if (bytes.length > MAX_CONTROL_BYTES) {
-    throw new Rejection(
-      'control-file-too-large',
-      `${name} is larger than ${String(MAX_CONTROL_BYTES)} bytes`,
-    );
+    throw reject('control-file-too-large', { file: name, limit: MAX_CONTROL_BYTES });
   }
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (error) {
-    throw new Rejection('not-utf8', `${name} is not UTF-8 text`, { cause: error });
+    throw reject('not-utf8', { file: name }, error);
   }
 }

@@ -5,13 +5,21 @@ import path from 'node:path';
 import type { ListedFile } from '../../../shared/debian/file-list.ts';
 import { hasErrno } from '../../../shared/errors/app-error.ts';
 import { hashFile, type FileSums } from '../../../shared/files/hash-file.ts';
-import { Rejection } from './rejection.ts';
+import type { Product } from '../../../shared/config/common.ts';
+import { reject } from './rejection.ts';
+import type { SignedFile } from './signature.ts';
 
-/** Twice the largest source package in Debian main. */
-export const MAX_UPLOAD_BYTES = 8 * 1024 ** 3;
-/** As many as a .changes may list, and itself. */
-export const MAX_UPLOAD_FILES = 2_001;
 const SUMS = ['md5', 'sha1', 'sha256'] as const;
+
+/** What the first bytes of a compressed file are, by the ending of its name. */
+const MAGIC: Record<string, string> = { gz: '1f8b', xz: 'fd377a585a00', bz2: '425a68', lzma: '5d0000' };
+const MAGIC_BYTES = 6;
+
+export interface InspectOptions {
+  product: Pick<Product, 'name' | 'uploadLimits'>;
+  /** Leaves modes as they are; for a dry run in the uploader's own folder. */
+  isReadOnly?: boolean;
+}
 
 /** Sizes and sums of an upload's files, each file read once. */
 export class UploadFiles {
@@ -26,23 +34,21 @@ export class UploadFiles {
   }
 
   /** Looks at each name. Rejects `not-a-regular-file`, `too-many-files`, `upload-too-large`. */
-  static async inspect(folder: string, names: string[]): Promise<UploadFiles> {
-    if (names.length > MAX_UPLOAD_FILES) {
-      throw new Rejection('too-many-files', `The upload has more than ${String(MAX_UPLOAD_FILES)} files`);
+  static async inspect(folder: string, names: string[], options: InspectOptions): Promise<UploadFiles> {
+    const { name: product, uploadLimits: limits } = options.product;
+    if (names.length > limits.files) {
+      throw reject('too-many-files', { count: names.length, limit: limits.files, product });
     }
     const sizes = new Map<string, number>();
     let total = 0;
     for (const name of names) {
-      const size = await regularFileSize(path.join(folder, name), name);
+      const size = await regularFileSize(path.join(folder, name), name, options.isReadOnly ?? false);
       if (size === null) continue;
       sizes.set(name, size);
       total += size;
     }
-    if (total > MAX_UPLOAD_BYTES) {
-      throw new Rejection(
-        'upload-too-large',
-        `The upload has ${String(total)} bytes; the limit is ${String(MAX_UPLOAD_BYTES)}`,
-      );
+    if (total > limits.bytes) {
+      throw reject('upload-too-large', { count: total, limit: limits.bytes, product });
     }
     return new UploadFiles(folder, sizes);
   }
@@ -61,43 +67,58 @@ export class UploadFiles {
   }
 
   /** Holds a file to what `.changes` or `.dsc` says of it. Rejects with the conventional sentences. */
-  async check(listed: ListedFile, where: '.changes' | '.dsc'): Promise<void> {
-    const { name } = listed;
-    if (!this.has(name)) {
-      throw new Rejection('file-missing', `Can't stat ${name}: No such file or directory`, {
-        hint: 'Upload every file that the .changes lists, the .changes last.',
-      });
-    }
-    const hint = 'Upload it again; it arrived damaged, or was changed after the list was made.';
-    if (this.sizes.get(name) !== listed.size) {
-      const reason = `File size for ${name} does not match that specified in ${where}`;
-      throw new Rejection('file-size-mismatch', reason, { hint });
-    }
-    const { sums } = await this.sums(name);
-    const wrong = SUMS.find((algorithm) => sums[algorithm] !== listed[algorithm]);
-    if (wrong === undefined) return;
-    const reason = `${wrong}sum for ${name} does not match that specified in ${where}`;
-    throw new Rejection('checksum-mismatch', reason, { hint });
+  async check(listed: ListedFile, where: SignedFile): Promise<void> {
+    const { name: file } = listed;
+    if (!this.has(file)) throw reject('file-missing', { file, list: where });
+    if (this.sizes.get(file) !== listed.size) throw reject('file-size-mismatch', { file, where });
+    const { sums } = await this.sums(file);
+    const algorithm = SUMS.find((each) => sums[each] !== listed[each]);
+    if (algorithm !== undefined) throw reject('checksum-mismatch', { algorithm, file, where });
+  }
+
+  /**
+   * Rejects a file whose first bytes are not of the compression that its name says: unpackers go by either,
+   * and nothing is unpacked here that could tell.
+   */
+  async requireCompression(file: string): Promise<void> {
+    const magic = MAGIC[path.extname(file).slice(1)];
+    if (magic === undefined) return;
+    const start = await firstBytes(path.join(this.folder, file), MAGIC_BYTES);
+    if (!start.toString('hex').startsWith(magic)) throw reject('file-not-compressed', { file });
+  }
+}
+
+async function firstBytes(file: string, count: number): Promise<Buffer> {
+  const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(count), 0, count, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
   }
 }
 
 /** Bytes of a regular file, null where there is none; makes it readable to the services and closed to others' writes. */
-async function regularFileSize(file: string, name: string): Promise<number | null> {
+async function regularFileSize(file: string, name: string, isReadOnly: boolean): Promise<number | null> {
   try {
     const stats = await lstat(file);
-    if (!stats.isFile()) throw new Rejection('not-a-regular-file', `${name} is not a regular file`);
-    const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW);
-    try {
-      await handle.chmod(0o644).catch((error: unknown) => {
-        // drop may run as another user whose files we may move but not change.
-        if (!hasErrno(error, 'EPERM')) throw error;
-      });
-    } finally {
-      await handle.close();
-    }
+    if (!stats.isFile()) throw reject('not-a-regular-file', { file: name });
+    if (!isReadOnly) await makeReadable(file);
     return stats.size;
   } catch (error) {
     if (hasErrno(error, 'ENOENT')) return null;
     throw error;
+  }
+}
+
+async function makeReadable(file: string): Promise<void> {
+  const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    await handle.chmod(0o644).catch((error: unknown) => {
+      // drop may run as another user whose files we may move but not change.
+      if (!hasErrno(error, 'EPERM')) throw error;
+    });
+  } finally {
+    await handle.close();
   }
 }

@@ -3,25 +3,36 @@ import type { Garage } from '../context.ts';
 import type { NewMail } from '../mail/outbox.ts';
 import type { Rejection } from './rejection.ts';
 import type { UploadRow } from './upload-row.ts';
-import type { UploadFacts, VerifiedSource } from './verify.ts';
+import type { UploadFacts, VerifiedUpload } from './verify.ts';
 
 export function acceptedMail(
   garage: Garage,
   upload: UploadRow,
-  verified: VerifiedSource,
+  verified: VerifiedUpload,
   warnings: string[],
 ): NewMail {
   const queue = garage.common.queues[0].name;
   const what = `${verified.source} ${verified.version} for ${upload.product}`;
-  const news = verified.isRepetition
-    ? `${what} was accepted before with the same content; nothing new is built.`
-    : `${what} is accepted into ${queue} and will be built.`;
   return {
     ...addressed(upload, verified.source),
     kind: 'upload-accepted',
     subject: `${upload.trigger} ACCEPTED into ${queue}`,
-    body: body(garage, upload, [news, ...warnings.map((warning) => `Warning: ${warning}`)]),
+    body: body(garage, upload, [
+      news(verified, what, queue),
+      ...warnings.map((warning) => `Warning: ${warning}`),
+    ]),
   };
+}
+
+function news(verified: VerifiedUpload, what: string, queue: string): string {
+  if (verified.isRepetition) {
+    return `${what} was accepted before with the same content; nothing new is built.`;
+  }
+  const { binaries, sourcePackage } = verified;
+  if (binaries.length === 0) return `${what} is accepted into ${queue} and will be built.`;
+  const came = binaries.map(({ architecture }) => architecture).join(', ');
+  const rest = sourcePackage ? '; what else it is for will be built' : '';
+  return `${what} is accepted into ${queue} with its binaries for ${came}, which are published as they came${rest}.`;
 }
 
 export function rejectedMail(
@@ -30,12 +41,21 @@ export function rejectedMail(
   rejection: Rejection,
   facts: UploadFacts,
 ): NewMail {
-  const hint = rejection.hint === undefined ? [] : [rejection.hint];
   return {
     ...addressed(upload, facts.source),
     kind: 'upload-rejected',
     subject: `${upload.trigger} REJECTED`,
-    body: body(garage, upload, [rejection.message, ...hint]),
+    body: body(garage, upload, [rejection.message, rejection.hint]),
+  };
+}
+
+/** Binaries without a build of ours that the repository refused after they had been accepted. */
+export function refusedBinariesMail(garage: Garage, upload: UploadRow, reason: string): NewMail {
+  return {
+    ...addressed(upload, upload.source),
+    kind: 'binaries-refused',
+    subject: `${upload.trigger} REJECTED`,
+    body: body(garage, upload, [reason, 'Its binaries are not published. Build them again and upload them.']),
   };
 }
 

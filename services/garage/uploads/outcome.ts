@@ -1,21 +1,27 @@
 import path from 'node:path';
+import type { Rejection } from './rejection.ts';
 import type { UploadRow } from './upload-row.ts';
+import type { UploadFacts, VerifiedUpload } from './verify.ts';
+
+interface Decision {
+  status: 'accepted' | 'rejected';
+  source: string | null;
+  version: string | null;
+  code: string | null;
+  reason: string | null;
+  hint: string | null;
+  warnings: string[];
+}
 
 /** What a round says of one upload or one set that is not whole yet. */
 export type UploadOutcome = { product: string; login: string; trigger: string } & (
-  | {
-      kind: 'decided';
-      uploadId: string;
-      status: 'accepted' | 'rejected';
-      source: string | null;
-      version: string | null;
-      code: string | null;
-      reason: string | null;
-      hint: string | null;
-      warnings: string[];
-    }
-  /** Our fault; tried again in the next round. */
-  | { kind: 'failed'; uploadId: string | null; message: string }
+  | ({ kind: 'decided'; uploadId: string } & Decision)
+  /** A dry run: nothing was decided. */
+  | ({ kind: 'foreseen' } & Decision)
+  /** A dry run: an earlier round began it, and the next one ends it. */
+  | { kind: 'unfinished'; uploadId: string }
+  /** Our fault; tried again, at once where `retryAt` is null, unless it was given up. */
+  | { kind: 'failed'; uploadId: string | null; message: string; retryAt: Date | null; isGivenUp: boolean }
   | { kind: 'waiting'; missing: string[]; until: Date }
 );
 
@@ -29,29 +35,55 @@ export function decidedOutcome(upload: UploadRow): UploadOutcome {
   };
 }
 
+/** What would be decided of an upload that was only looked at. */
+export function foreseenOutcome(
+  upload: Pick<UploadRow, 'product' | 'login' | 'trigger'>,
+  facts: UploadFacts,
+  result: VerifiedUpload | Rejection,
+): UploadOutcome {
+  const { product, login, trigger } = upload;
+  const rejection = result instanceof Error ? result : null;
+  return {
+    ...{ kind: 'foreseen', product, login, trigger, status: rejection ? 'rejected' : 'accepted' },
+    ...{ source: facts.source, version: facts.version, warnings: facts.warnings },
+    ...{ code: rejection?.code ?? null, reason: rejection?.message ?? null, hint: rejection?.hint ?? null },
+  };
+}
+
 /** The lines that buildme has always printed. `at` is when it was decided. */
 export function outcomeLines(incoming: string, outcome: UploadOutcome, at: Date): string[] {
   const name = path.join(incoming, outcome.product, outcome.login, outcome.trigger);
-  const lines = [`>>>> ${oneLine(name)}`];
-  const say = (text: string): number => lines.push(`[${stamp(at)}] ${oneLine(text)}`);
+  return [`>>>> ${oneLine(name)}`, ...sentences(outcome).map((text) => `[${stamp(at)}] ${oneLine(text)}`)];
+}
+
+function sentences(outcome: UploadOutcome): string[] {
   switch (outcome.kind) {
     case 'decided':
-      for (const warning of outcome.warnings) say(`WARNING: ${warning}`);
-      if (outcome.status === 'rejected') say(`REJECTED: "${outcome.reason ?? ''}"`);
-      else say(`ACCEPTED: ${outcome.source ?? ''} ${outcome.version ?? ''} for ${outcome.product}`);
-      break;
+      return decisionSentences(outcome, outcome.product, '');
+    case 'foreseen':
+      return decisionSentences(outcome, outcome.product, 'would be ');
+    case 'unfinished':
+      return ['would be finished: an earlier round began it'];
     case 'failed':
-      say(`FAILED: "${outcome.message}" (it is tried again)`);
-      break;
-    case 'waiting':
-      say(
-        `WAITING: ${outcome.missing.length > 0 ? `for ${outcome.missing.join(' ')} ` : ''}until ${stamp(outcome.until)}`,
-      );
-      break;
+      return [`FAILED: "${outcome.message}" (${nextTry(outcome)})`];
+    case 'waiting': {
+      const missing = outcome.missing.length > 0 ? `for ${outcome.missing.join(' ')} ` : '';
+      return [`WAITING: ${missing}until ${stamp(outcome.until)}`];
+    }
     default:
-      outcome satisfies never;
+      return outcome satisfies never;
   }
-  return lines;
+}
+
+function decisionSentences(decision: Decision, product: string, verb: string): string[] {
+  const warnings = decision.warnings.map((warning) => `WARNING: ${warning}`);
+  if (decision.status === 'rejected') return [...warnings, `${verb}REJECTED: "${decision.reason ?? ''}"`];
+  return [...warnings, `${verb}ACCEPTED: ${decision.source ?? ''} ${decision.version ?? ''} for ${product}`];
+}
+
+function nextTry({ retryAt, isGivenUp }: { retryAt: Date | null; isGivenUp: boolean }): string {
+  if (isGivenUp) return 'it is given up; buildme --retry tries it again';
+  return retryAt === null ? 'it is tried again' : `it is tried again at ${stamp(retryAt)}`;
 }
 
 /** `2013-11-23 18:22:39` in local time, as the old logs have it. */

@@ -10,15 +10,17 @@ import path from 'node:path';
 import { AppError, messageOf } from '../../../shared/errors/app-error.ts';
 import type { Garage } from '../context.ts';
 import { acceptUpload, rejectUpload } from './decide.ts';
+import { EVERY_UPLOAD, type IsWanted } from './only.ts';
 import { decidedOutcome, type UploadOutcome } from './outcome.ts';
 import { incomingFolder } from './places.ts';
 import { Rejection } from './rejection.ts';
+import { isHeld, MAX_FAILURES, noteFailure, type Failure } from './retries.ts';
 import { findSets, type FolderSets } from './sets.ts';
 import { settleUpload, type OnStep } from './settle.ts';
 import { scanSpool, type SpoolFolder } from './spool-scan.ts';
 import { recordUpload, takeFiles, untakenNames } from './take.ts';
 import { readUpload, unsettledUploads, type UploadRow } from './upload-row.ts';
-import { verifyUpload, type UploadFacts } from './verify.ts';
+import { noFacts, verifyUpload } from './verify.ts';
 
 /** Uploads that one round takes; the next, which follows at once, goes on. */
 const MAX_UPLOADS_PER_ROUND = 500;
@@ -29,6 +31,8 @@ export interface TakeOptions {
   onOutcome?: (outcome: UploadOutcome) => void;
   /** Sentences for the admin about the spool itself; each is told once in a process's life. */
   onOddity?: (sentence: string) => void;
+  /** Takes these only; what waits or is unfinished beside them is not touched. */
+  isWanted?: IsWanted;
   /** Asked before each upload; true ends the round there. */
   shouldStop?: () => boolean;
   /** Told of each step (`recorded`, `moving`, `taken`, `verified`, `decided`, `prepared`, `moved`); for tests. */
@@ -47,9 +51,10 @@ export async function takeUploads(garage: Garage, options: TakeOptions = {}): Pr
   };
   for (const upload of await unsettledUploads(garage.pool)) {
     if (all.shouldStop()) return outcomes;
-    tell(await finishUpload(garage, upload, all));
+    if (!all.isWanted(incomingFolder(garage.home, upload), upload.files)) continue;
+    tell(isHeld(upload, all.now) ? heldOutcome(upload) : await finishUpload(garage, upload, all));
   }
-  const folders = await readSpool(garage, all);
+  const folders = await readSpool(garage, all.onOddity);
   const claimed = await claimedNames(garage);
   for (const folder of folders) {
     if (all.shouldStop() || outcomes.length >= MAX_UPLOADS_PER_ROUND) return outcomes;
@@ -67,11 +72,16 @@ const DEFAULTS: Omit<Options, 'now'> = {
   onOddity: () => undefined,
   shouldStop: () => false,
   onStep: () => undefined,
+  isWanted: EVERY_UPLOAD,
 };
 
 const toldOddities = new WeakMap<Garage, Set<string>>();
 
-async function readSpool(garage: Garage, options: Options): Promise<SpoolFolder[]> {
+/** Folders of accounts; what else lies in the spool is told once in a process's life. */
+export async function readSpool(
+  garage: Garage,
+  onOddity: (sentence: string) => void,
+): Promise<SpoolFolder[]> {
   const { rows } = await garage.pool.query<{ login: string }>('select login from accounts');
   const logins = new Set(rows.map(({ login }) => login));
   const { folders, oddities } = await scanSpool(garage, (login) => logins.has(login));
@@ -80,7 +90,7 @@ async function readSpool(garage: Garage, options: Options): Promise<SpoolFolder[
   for (const oddity of oddities.filter((sentence) => !told.has(sentence))) {
     told.add(oddity);
     garage.log.warn(oddity);
-    options.onOddity(oddity);
+    onOddity(oddity);
   }
   return folders;
 }
@@ -94,19 +104,21 @@ async function takeFolder(
 ): Promise<void> {
   if (folder.entries.size === 0) return;
   const sets = await findSets(folder, claimed, options.now.getTime(), garage.config);
-  await removeLogs(folder, sets);
   const { product, login } = folder;
-  for (const set of sets.ready.slice(0, MAX_UPLOADS_PER_ROUND)) {
+  if (options.isWanted === EVERY_UPLOAD) await removeLogs(folder, sets);
+  const ready = sets.ready.filter(({ files }) => options.isWanted(folder.path, files));
+  for (const set of ready.slice(0, MAX_UPLOADS_PER_ROUND)) {
     if (options.shouldStop()) return;
     tell(await takeSet(garage, { product, login }, set, options));
   }
   for (const { trigger, missing, untilMs } of sets.waiting) {
+    if (!options.isWanted(folder.path, [trigger])) continue;
     tell({ kind: 'waiting', product, login, trigger, missing, until: new Date(untilMs) });
   }
 }
 
 /** By folder, names that an unfinished upload has recorded but not moved yet: its own, whatever is tried next. */
-async function claimedNames(garage: Garage): Promise<Map<string, Set<string>>> {
+export async function claimedNames(garage: Garage): Promise<Map<string, Set<string>>> {
   const claimed = new Map<string, Set<string>>();
   for (const upload of await unsettledUploads(garage.pool)) {
     if (upload.status !== 'verifying') continue;
@@ -137,7 +149,9 @@ async function takeSet(
       { err: error, ...owner, trigger: set.trigger },
       'upload not recorded; it is tried again',
     );
-    return { kind: 'failed', uploadId: null, ...owner, trigger: set.trigger, message: messageOf(error) };
+    const { trigger } = set;
+    const message = messageOf(error);
+    return { kind: 'failed', uploadId: null, ...owner, trigger, message, retryAt: null, isGivenUp: false };
   }
 }
 
@@ -154,17 +168,28 @@ async function finishUpload(garage: Garage, upload: UploadRow, options: Options)
     return decidedOutcome(current);
   } catch (error) {
     garage.log.error({ err: error, upload: upload.id }, 'upload not finished; it is tried again');
-    const { id, product, login, trigger } = upload;
-    return { kind: 'failed', uploadId: id, product, login, trigger, message: messageOf(error) };
+    return failedOutcome(upload, await noteFailure(garage, upload, error, options.now));
   }
+}
+
+function failedOutcome(upload: UploadRow, failure: Failure): UploadOutcome {
+  const { id, product, login, trigger } = upload;
+  const { message, retryAt, failures } = failure;
+  const isGivenUp = failures >= MAX_FAILURES;
+  return { kind: 'failed', uploadId: id, product, login, trigger, message, retryAt, isGivenUp };
+}
+
+function heldOutcome(upload: UploadRow): UploadOutcome {
+  const { failures, lastFailure, retryAt } = upload;
+  return failedOutcome(upload, { failures, message: lastFailure ?? '', retryAt });
 }
 
 async function decideUpload(garage: Garage, upload: UploadRow, options: Options): Promise<void> {
   const folder = await takeFiles(garage, upload, () => options.onStep('moving'));
   options.onStep('taken');
-  const facts: UploadFacts = { source: null, version: null, signedBy: null, warnings: [] };
+  const facts = noFacts();
   try {
-    const verified = await verifyUpload(garage, upload, folder, facts, options.now);
+    const verified = await verifyUpload(garage, upload, folder, facts, { now: options.now });
     options.onStep('verified');
     await acceptUpload(garage, upload, verified, facts);
   } catch (error) {

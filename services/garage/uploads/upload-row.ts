@@ -9,6 +9,7 @@ export interface UploadRow {
   accountId: string;
   login: string;
   email: string;
+  admin: boolean;
   /** The owner was disabled meanwhile. */
   disabled: boolean;
   /** The .changes, the .dsc of an upload without one, or the first of orphans. */
@@ -23,13 +24,18 @@ export interface UploadRow {
   hint: string | null;
   warnings: string[];
   settledAt: Date | null;
+  /** How often it failed by our fault. */
+  failures: number;
+  lastFailure: string | null;
+  /** Not tried before this; null: at once, or (once the tries are used up) only when a person says so. */
+  retryAt: Date | null;
 }
 
 const SELECT = `
-  select u.id, u.product, u.account_id as "accountId", a.login, a.email,
+  select u.id, u.product, u.account_id as "accountId", a.login, a.email, a.admin,
          a.disabled_at is not null as disabled, u.trigger_file as trigger, u.files, u.status,
          u.source, u.version, u.reason_code as "reasonCode", u.reason, u.hint, u.warnings,
-         u.settled_at as "settledAt"
+         u.settled_at as "settledAt", u.failures, u.last_failure as "lastFailure", u.retry_at as "retryAt"
     from uploads u join accounts a on a.id = u.account_id`;
 
 /** The upload of that id, or null. */
