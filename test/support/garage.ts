@@ -39,7 +39,7 @@ export async function openTestGarage(overrides: TestGarageOverrides = {}): Promi
   const root = await mkdtemp(path.join(tmpdir(), 'autobuilder-test-home-'));
   const database = await createTestDatabase();
   const home = homeFolders(root);
-  const products = { bookworm: { architectures: ['amd64'], sources: SOURCES } };
+  const products = { bookworm: { architectures: ['amd64'], sources: SOURCES, checks: { install: 'off' } } };
   // JSON is YAML; the children of a test read the same file.
   await writeFile(path.join(root, 'autobuilder.yaml'), JSON.stringify({ products, ...overrides }));
   delete process.env['AUTOBUILDER_CONFIG'];

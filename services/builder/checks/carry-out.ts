@@ -1,19 +1,31 @@
 /** A job of kind `check`, from its target to its verdict. */
 import { unreachable } from '../../../shared/errors/app-error.ts';
-import type { CheckReport } from '../../../shared/protocol/job.ts';
+import type { CheckJob, CheckReport } from '../../../shared/protocol/job.ts';
 import { jobFailure } from '../build/failure.ts';
 import { openDriver, type Driver } from '../target/driver.ts';
 import { checkAutopkgtest, hasTests } from './autopkgtest.ts';
-import { checkInstall } from './install.ts';
+import { checkInstall, installable } from './install.ts';
 import { checkLintian } from './lintian.ts';
 import { checkPiuparts } from './piuparts.ts';
 import { buildAgain, compareBuilds } from './rebuild.ts';
 import { CheckRoom, type RoomOptions } from './room.ts';
-import { passed, type Verdict } from './verdict.ts';
+import { reportOf, type Verdict } from './verdict.ts';
 
 export interface CheckContext extends Omit<RoomOptions, 'more'> {
   /** Told of what must be closed at the end, and of the report. */
   running: { driver: Pick<Driver, 'close'> | null; report: CheckReport | null };
+}
+
+/** The report of a check that passes without a look into any system; null for all others. */
+export async function verdictWithoutTarget(job: CheckJob, sourceFolder: string): Promise<CheckReport | null> {
+  if (job.check === 'autopkgtest' && !(await hasTests(job, sourceFolder))) {
+    return reportOf('The source package has no tests');
+  }
+  const isForSystems = job.check === 'install' || job.check === 'piuparts';
+  if (isForSystems && installable(job).length === 0) {
+    return reportOf('There is no package that is installed on a system');
+  }
+  return null;
 }
 
 /** Stages `setup` and `build`. Throws `job-package` for a failed check, `job-dep-wait` for unmet dependencies. */
@@ -37,11 +49,8 @@ export async function carryOutCheck(context: CheckContext): Promise<void> {
 }
 
 async function reach(context: CheckContext): Promise<Verdict> {
-  const { job, attempt, running } = context;
+  const { job, running } = context;
   if (job.check === 'rebuild') return rebuild(context);
-  if (job.check === 'autopkgtest' && !(await hasTests(job, attempt.source))) {
-    return passed('The source package has no tests');
-  }
   // A check that takes too long is the package's fault from here on.
   await context.stages.enter('build');
   const room = new CheckRoom(context);

@@ -39,7 +39,10 @@ function countOf(names: string[]): string {
 
 function verdictOf(failures: Failure[], names: string[]): Verdict {
   if (failures.length === 0) return passed(`${countOf(names)}, each in a system of its own`);
-  const lines = failures.map(({ name, line }) => `${name.split('_')[0] ?? name}: ${line}`);
+  const lines = failures.map(({ name, line }) => {
+    const label = `${name.split('_')[0] ?? name}: `;
+    return line.startsWith(label) ? line : label + line;
+  });
   const more = failures.length > 1 ? ` (and ${failures.length - 1} more)` : '';
   const note = `Does not install: ${lines[0] ?? ''}${more}`;
   if (failures.some((failure) => failure.kind !== 'unmet')) return failed(note, lines);
@@ -49,7 +52,6 @@ function verdictOf(failures: Failure[], names: string[]): Verdict {
 
 export async function checkInstall(job: CheckJob, room: CheckRoom): Promise<Verdict> {
   const names = installable(job);
-  if (names.length === 0) return passed('There is no package that is installed on a system');
   const target = await room.open();
   await updateOwn(target);
   const failure = await install(target, names.map(pathOf));

@@ -7,6 +7,11 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { bundleRunner, type RunnerBundle } from '../../../shared/runner-bundle/bundle.ts';
 import { ensureKeyPair } from '../../../shared/ssh/key-pair.ts';
+import { fillCheckSlots } from '../checks/fill.ts';
+import { releasePackages } from '../checks/keep.ts';
+import { renewAllChecks, runningChecks } from '../checks/lease.ts';
+import { planChecks, settleChecks } from '../checks/plan.ts';
+import { runCheck } from '../checks/run.ts';
 import type { Garage } from '../context.ts';
 import { runAttempt, type Dispatch } from './attempt.ts';
 import { fillSlots } from './fill.ts';
@@ -52,6 +57,11 @@ export function createDispatcher(garage: Garage, options: DispatcherOptions = {}
   return new OneDispatcher(garage, options);
 }
 
+/** Checks have numbers, attempts have UUIDs; a prefix keeps people from mistaking one for the other. */
+function checkKey(id: string): string {
+  return `check ${id}`;
+}
+
 interface Parts extends Dispatch {
   leadership: Leadership;
 }
@@ -79,6 +89,7 @@ class OneDispatcher implements Dispatcher {
     const privateKey = await readFile(key.privateFile, 'utf8');
     const bundle = this.options.runner ?? (await bundleRunner());
     await renewAll(this.garage);
+    await renewAllChecks(this.garage);
     this.parts = {
       garage: this.garage,
       bundle,
@@ -134,10 +145,16 @@ class OneDispatcher implements Dispatcher {
     await this.step('register the local host', () => registerEmbeddedHost(garage));
     await this.step('take over what the repository says', () => syncInstalled(garage));
     await this.step('return builds', () => returnBuilds(garage));
+    await this.step('plan checks', () => planChecks(garage));
+    await this.step('settle checks', () => settleChecks(garage));
     await this.step('hand over sets', () => handOverBuilt(garage));
+    await this.step('release packages', () => releasePackages(garage));
     await this.step('resume attempts', () => this.resume(parts));
     await this.step('fill slots', () =>
       fillSlots({ ...parts, waiting: this.waiting, begin: (id) => this.begin(parts, id) }),
+    );
+    await this.step('fill slots for checks', () =>
+      fillCheckSlots({ ...parts, begin: (id) => this.beginCheck(parts, id) }),
     );
     await this.step('look for what waits', () => this.lookAgain());
   }
@@ -154,21 +171,33 @@ class OneDispatcher implements Dispatcher {
     for (const id of await unfinishedAttempts(this.garage)) {
       if (!this.running.has(id)) this.begin(parts, id);
     }
+    for (const id of await runningChecks(this.garage)) {
+      if (!this.running.has(checkKey(id))) this.beginCheck(parts, id);
+    }
   }
 
   private begin(parts: Parts, id: string): void {
+    this.keep(parts, id, () => runAttempt(parts, id));
+  }
+
+  private beginCheck(parts: Parts, id: string): void {
+    this.keep(parts, checkKey(id), () => runCheck(parts, id));
+  }
+
+  private keep(parts: Parts, key: string, work: () => Promise<void>): void {
     if (parts.stopping.aborted) return;
-    const task = runAttempt(parts, id).finally(() => {
-      this.running.delete(id);
+    const task = work().finally(() => {
+      this.running.delete(key);
       // Its slot is free, and its set may be ready.
       if (!parts.stopping.aborted) void this.round();
     });
-    this.running.set(id, task);
+    this.running.set(key, task);
   }
 
   private async lookAgain(): Promise<void> {
     const { rowCount } = await this.garage.pool.query(
-      `select 1 from builds where status in ('needs-build', 'given-back', 'built') limit 1`,
+      `select 1 from builds where status in ('needs-build', 'given-back', 'built')
+       union all select 1 from checks where status = 'waiting' limit 1`,
     );
     if (rowCount === 1) this.lookLater();
   }

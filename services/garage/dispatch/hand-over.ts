@@ -24,13 +24,19 @@ import { attemptRow, type AttemptRow } from './rows.ts';
 /** A round's worth; the next one takes the rest. */
 const MAX_AT_ONCE = 100;
 
-/** Hands over every build that is `built`; one that cannot be is logged and stays for the next round. */
+/**
+ * Hands over every build that is `built` and has passed its blocking checks; one that cannot be is logged and
+ * stays for the next round. Its packages are kept beside the log as long as checks need them (checks/keep.ts).
+ */
 export async function handOverBuilt(garage: Garage): Promise<void> {
   const { rows } = await garage.pool.query<{ id: string; attempt: string; result: unknown }>(
-    `select distinct on (b.id) b.id, a.id as attempt, a.result
-       from builds b join attempts a on a.build_id = b.id
-      where b.status = 'built' and a.exit_class = 'success'
-      order by b.id, a.number desc
+    `select b.id, a.id as attempt, a.result
+       from builds b
+       join lateral (select * from attempts where build_id = b.id and exit_class = 'success'
+                      order by number desc limit 1) a on true
+      where b.status = 'built' and a.checks_planned
+        and not exists (select 1 from checks c where c.attempt_id = a.id and c.blocking and c.status <> 'passed')
+      order by b.id
       limit $1`,
     [MAX_AT_ONCE],
   );
@@ -53,11 +59,6 @@ async function handOver(garage: Garage, attempt: AttemptRow, result: Result): Pr
     await moveBuild(client, attempt.buildId, 'built', 'uploaded');
     await wake(client, REPOSITORY_CHANNEL);
   });
-  // They are the set's now; log, .changes, .buildinfo and result.json stay.
-  const results = joinInside(garage.home.root, attempt.directory);
-  for (const { name } of result.files.filter((file) => isBinary(file.name))) {
-    await rm(path.join(results, name), { force: true });
-  }
 }
 
 /** True when the repository has taken the set: its folder is gone then, and that is well. */

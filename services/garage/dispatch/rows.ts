@@ -44,7 +44,7 @@ export interface AttemptRow {
   host: HostRow;
 }
 
-const HOST_COLUMNS = `jsonb_build_object(
+export const HOST_COLUMNS = `jsonb_build_object(
   'id', h.id::text, 'name', h.name, 'address', h.address, 'port', h.port, 'username', h.username,
   'hostKey', h.host_key, 'workdir', h.workdir, 'slots', h.slots, 'architectures', h.architectures) as host`;
 

@@ -39,7 +39,7 @@ create index checks_by_build on checks (build_id);
 
 -- Set in one transaction with the rows above; nothing is handed over before.
 alter table attempts add column checks_planned boolean not null default false;
--- Its packages stay beside its log for checks that come after publishing, see services/garage/checks/keep.ts.
+-- Its packages still lie beside its log, see services/garage/checks/keep.ts.
 alter table attempts add column packages_kept boolean not null default false;
 create index attempts_with_packages on attempts (build_id) where packages_kept;
 
