@@ -37,7 +37,7 @@ test.each(['libfoo (2.0)', 'libfoo (=> 2)', 'a b', 'libfoo [amd64', 'Libfoo', '$
 );
 
 test.each([
-  ['>=', '1', true],
+  ['>=', '1.1', true],
   ['>=', '1.0~rc1', false],
   ['>>', '1.0', false],
   ['<<', '0.9', true],
@@ -45,8 +45,7 @@ test.each([
   ['=', '1:1.0', false],
 ])('a version against (%s 1.0): %s is %s', (operator, version, expected) => {
   const [[relation]] = parseRelations(`a (${operator} 1.0)`) as [[Relation]];
-  const real = version === '1' ? '1.1' : version;
-  expect(allowsVersion(relation, real)).toBe(expected);
+  expect(allowsVersion(relation, version)).toBe(expected);
 });
 
 test('without a version every version will do', () => {
@@ -59,7 +58,7 @@ my $deps = deps_parse($field, reduce_arch => 1, host_arch => $arch, build_arch =
   reduce_profiles => 1, build_profiles => [split / /, $profiles]);
 print defined $deps ? $deps->output() : 'INVALID';`;
 
-function text(groups: Relation[][]): string {
+function written(groups: Relation[][]): string {
   const one = ({ name, qualifier, version }: Relation): string =>
     name +
     (qualifier === null ? '' : `:${qualifier}`) +
@@ -71,7 +70,9 @@ test('fields are reduced as dpkg does it', async () => {
   const name = fc.constantFrom('a1', 'libb-dev', 'c++', 'gcc', 'd.e');
   const version = fc.option(fc.tuple(fc.constantFrom(...OPERATORS), fc.constantFrom('1', '2.0~', '1:3-4')));
   const architectures = fc.constantFrom('', ' [amd64]', ' [!amd64 !hurd-any]', ' [linux-any]', ' [any-i386]');
-  const word = fc.tuple(fc.constantFrom('', '!'), fc.constantFrom('nocheck', 'cross', 'stage1')).map((w) => w.join(''));
+  const word = fc
+    .tuple(fc.constantFrom('', '!'), fc.constantFrom('nocheck', 'cross', 'stage1'))
+    .map((w) => w.join(''));
   const profiles = fc.array(fc.array(word, { minLength: 1, maxLength: 2 }), { maxLength: 2 });
   const relation = fc
     .tuple(name, fc.constantFrom('', ':any', ':native'), version, architectures, profiles)
@@ -89,7 +90,7 @@ test('fields are reduced as dpkg does it', async () => {
   await fc.assert(
     fc.asyncProperty(field, setting, async (fields, { architecture, profiles: active }) => {
       const { stdout } = await run(['perl', '-e', PERL, architecture, active.join(' '), fields]);
-      const ours = text(reduceRelations(parseRelations(fields), { architecture, profiles: active }));
+      const ours = written(reduceRelations(parseRelations(fields), { architecture, profiles: active }));
       expect(ours).toBe(stdout.toString('utf8'));
     }),
     { numRuns: 30 },

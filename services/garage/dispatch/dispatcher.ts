@@ -21,6 +21,8 @@ import { registerEmbeddedHost } from './hosts.ts';
 import { instanceId } from './instance.ts';
 import { takeLeadership, type Leadership } from './leadership.ts';
 import { renewAll, unfinishedAttempts } from './lease.ts';
+import { relateSources } from './relate.ts';
+import { releaseHeld } from './release.ts';
 import { RepositoryAccess } from './repository-access.ts';
 import { returnBuilds } from './return-builds.ts';
 import { syncInstalled } from './sync-status.ts';
@@ -145,6 +147,8 @@ class OneDispatcher implements Dispatcher {
     await this.step('register the local host', () => registerEmbeddedHost(garage));
     await this.step('take over what the repository says', () => syncInstalled(garage));
     await this.step('return builds', () => returnBuilds(garage));
+    await this.step('read what new sources need', () => relateSources(garage));
+    await this.step('let go what waited for others', () => releaseHeld(garage));
     await this.step('plan checks', () => planChecks(garage));
     await this.step('settle checks', () => settleChecks(garage));
     await this.step('hand over sets', () => handOverBuilt(garage));

@@ -1,7 +1,8 @@
 /** Gives waiting builds to free slots. */
 import type { Garage } from '../context.ts';
 import type { HostWatch } from './host-watch.ts';
-import { claimBuild, freeSlots, waitingProducts } from './lease.ts';
+import { canBuild, waitingLanes, type Lane } from './lanes.ts';
+import { claimBuild, freeSlots } from './lease.ts';
 import type { RepositoryAccess } from './repository-access.ts';
 import { activeHosts, type HostRow } from './rows.ts';
 
@@ -23,7 +24,7 @@ export async function fillSlots(filling: Filling): Promise<void> {
     for (const usable of hosts.splice(0)) {
       const slot = usable.slots.shift();
       if (slot === undefined) continue;
-      const id = await claimBuild(filling.garage, usable.host, slot, usable.products);
+      const id = await claimBuild(filling.garage, usable.host, slot, usable);
       if (id === null) continue;
       filling.begin(id);
       hosts.push(usable);
@@ -34,32 +35,45 @@ export async function fillSlots(filling: Filling): Promise<void> {
 interface Usable {
   host: HostRow;
   slots: number[];
-  products: string[];
+  lanes: string[];
+  soleLanes: string[];
 }
 
 async function usableHosts(filling: Filling): Promise<Usable[]> {
-  const usable: Usable[] = [];
-  for (const host of await activeHosts(filling.garage.pool)) {
-    const products = await readyProducts(filling, await waitingProducts(filling.garage, host));
-    const slots = products.length > 0 ? await freeSlots(filling.garage, host) : [];
-    if (slots.length > 0 && (await filling.watch.isWell(host))) usable.push({ host, slots, products });
-  }
-  return usable;
+  const { garage, watch } = filling;
+  const lanes = await readyLanes(filling, await waitingLanes(garage.pool));
+  if (lanes.length === 0) return [];
+  const hosts = await activeHosts(garage.pool);
+  const free = await freeSlots(garage.pool, hosts);
+  const wanted = hosts.filter((host) => lanes.some((lane) => canBuild(host, lane)));
+  // Asking a host that is away takes seconds; the others do not wait for it one by one.
+  const well = await Promise.all(
+    wanted.map(async (host) => (free.get(host.id)?.length ?? 0) === 0 || (await watch.isWell(host))),
+  );
+  const usable = wanted.filter((_, index) => well[index]);
+  return usable.map((host) => {
+    const own = lanes.filter((lane) => canBuild(host, lane));
+    const others = usable.filter((other) => other.id !== host.id);
+    const sole = own.filter((lane) => !others.some((other) => canBuild(other, lane)));
+    return { host, slots: free.get(host.id) ?? [], lanes: own.map(nameOf), soleLanes: sole.map(nameOf) };
+  });
 }
 
-/** Products that are configured and whose first queue can be fetched from. */
-async function readyProducts(filling: Filling, names: string[]): Promise<string[]> {
+const nameOf = ({ name }: Lane): string => name;
+
+/** Lanes of products that are configured and whose first queue can be fetched from. */
+async function readyLanes(filling: Filling, lanes: Lane[]): Promise<Lane[]> {
   const { garage, repository, waiting } = filling;
-  const ready: string[] = [];
-  for (const name of names) {
+  const ready = new Set<string>();
+  for (const name of new Set(lanes.map(({ product }) => product))) {
     const product = garage.common.products.find((each) => each.name === name);
     if (product && (await repository.sourceFor(product)) !== null) {
-      ready.push(name);
+      ready.add(name);
       waiting.delete(name);
     } else if (!waiting.has(name)) {
       waiting.add(name);
       garage.log.warn({ product: name, configured: product !== undefined }, 'builds wait for the repository');
     }
   }
-  return ready;
+  return lanes.filter(({ product }) => ready.has(product));
 }

@@ -2,7 +2,7 @@
  * Which build runs where. Nothing is remembered here: a slot is taken as long as an unfinished attempt
  * names it, and two unique indexes (one attempt for a slot, one for a build) hold whatever goes wrong above.
  */
-import { transaction, type Client } from '../../../shared/database/pool.ts';
+import { transaction, type Client, type Queryable } from '../../../shared/database/pool.ts';
 import { withoutEpoch } from '../../../shared/debian/version.ts';
 import { moveBuild } from '../buildme/transitions.ts';
 import type { Garage } from '../context.ts';
@@ -10,39 +10,43 @@ import type { HostRow } from './rows.ts';
 
 const UNIQUE_VIOLATION = '23505';
 
-/** Slot numbers of a host that no attempt has, ascending. */
-export async function freeSlots(garage: Garage, host: HostRow): Promise<number[]> {
-  const { rows } = await garage.pool.query<{ slot: number }>(
-    'select slot from attempts where host_id = $1 and finished_at is null',
-    [host.id],
+/** By host id, slot numbers that no attempt has, ascending. */
+export async function freeSlots(
+  database: Queryable,
+  hosts: readonly HostRow[],
+): Promise<Map<string, number[]>> {
+  const { rows } = await database.query<{ host: string; slot: number }>(
+    'select host_id as host, slot from attempts where finished_at is null',
   );
-  const taken = new Set(rows.map((row) => row.slot));
-  return Array.from({ length: host.slots }, (_, slot) => slot).filter((slot) => !taken.has(slot));
+  const taken = new Set(rows.map(({ host, slot }) => `${host} ${String(slot)}`));
+  return new Map(
+    hosts.map(({ id, slots }) => [
+      id,
+      Array.from({ length: slots }, (_, slot) => slot).filter((slot) => !taken.has(`${id} ${String(slot)}`)),
+    ]),
+  );
 }
 
-/** Products of builds that a host could start now. */
-export async function waitingProducts(garage: Garage, host: HostRow): Promise<string[]> {
-  const { rows } = await garage.pool.query<{ product: string }>(
-    `select distinct s.product
-       from builds b join sources s on s.id = b.source_id
-      where b.status = 'needs-build' and b.not_before <= now() and b.architecture = any($1)`,
-    [host.architectures],
-  );
-  return rows.map((row) => row.product);
+/** What a slot may be given. */
+export interface Choice {
+  /** Names of lanes that the host can build. */
+  lanes: readonly string[];
+  /** Of these, the lanes that no other host can build. */
+  soleLanes: readonly string[];
 }
 
 /**
- * Leases the next build of these products to a slot: by priority, then whichever waits longest. Returns the
- * new attempt's id; null when nothing waits, or somebody else took the slot.
+ * Leases the next build of these lanes to a slot. Returns the new attempt's id; null when nothing waits, or
+ * somebody else took the slot.
  */
 export async function claimBuild(
   garage: Garage,
   host: HostRow,
   slot: number,
-  products: readonly string[],
+  choice: Choice,
 ): Promise<string | null> {
   try {
-    return await transaction(garage.pool, (client) => claim(client, garage, host, slot, products));
+    return await transaction(garage.pool, (client) => claim(client, garage, host, slot, choice));
   } catch (error) {
     if ((error as { code?: string }).code === UNIQUE_VIOLATION) return null;
     throw error;
@@ -58,25 +62,51 @@ interface Waiting {
   last: number;
 }
 
+/** A build that was given back waits this long for another host before its last one may try again. */
+const AVOIDED_FOR_S = 600;
+
+/**
+ * The next build: by priority; between lanes whoever has least running; within a lane by turn. One look at
+ * the index for each lane, whatever waits there. Locks what it looked at until the transaction ends.
+ */
+export async function pickBuild(
+  client: Queryable,
+  hostId: string,
+  choice: Choice,
+): Promise<Waiting | undefined> {
+  const { rows } = await client.query<Waiting>(
+    `with running as (
+       select b.account_id, count(*) as count
+         from attempts a join builds b on b.id = a.build_id
+        where a.finished_at is null group by b.account_id)
+     select h.id, h.architecture, h.product, s.name, s.version,
+            (select coalesce(max(a.number), 0) from attempts a where a.build_id = h.id) as last
+       from unnest($1::text[]) l (lane)
+      cross join lateral (
+        select * from builds b
+         where b.lane = l.lane and b.status = 'needs-build' and not b.held and b.not_before <= now()
+           and (b.avoid_host_id is distinct from $2 or l.lane = any($3)
+                or b.not_before < now() - make_interval(secs => $4))
+         order by b.priority desc, b.turn, b.id
+         limit 1
+           for update skip locked) h
+       join sources s on s.id = h.source_id
+       left join running r on r.account_id = h.account_id
+      order by h.priority desc, coalesce(r.count, 0), h.id
+      limit 1`,
+    [choice.lanes, hostId, choice.soleLanes, AVOIDED_FOR_S],
+  );
+  return rows[0];
+}
+
 async function claim(
   client: Client,
   garage: Garage,
   host: HostRow,
   slot: number,
-  products: readonly string[],
+  choice: Choice,
 ): Promise<string | null> {
-  const { rows } = await client.query<Waiting>(
-    `select b.id, b.architecture, s.product, s.name, s.version,
-            (select coalesce(max(a.number), 0) from attempts a where a.build_id = b.id) as last
-       from builds b join sources s on s.id = b.source_id
-      where b.status = 'needs-build' and b.not_before <= now()
-        and b.architecture = any($1) and s.product = any($2)
-      order by b.priority desc, b.id
-      limit 1
-        for update of b skip locked`,
-    [host.architectures, products],
-  );
-  const build = rows[0];
+  const build = await pickBuild(client, host.id, choice);
   if (!build) return null;
   const number = build.last + 1;
   const inserted = await client.query<{ id: string }>(
@@ -85,6 +115,8 @@ async function claim(
     [build.id, number, host.id, slot, directoryOf(build, number), garage.config.build.leaseS],
   );
   await moveBuild(client, build.id, 'needs-build', 'building');
+  // Nobody makes a build wait that runs already.
+  await client.query('delete from build_needs where build_id = $1', [build.id]);
   return inserted.rows[0]?.id ?? null;
 }
 

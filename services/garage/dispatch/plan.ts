@@ -6,6 +6,8 @@ import { compareVersions } from '../../../shared/debian/version.ts';
 import { AppError } from '../../../shared/errors/app-error.ts';
 import { moveBuild, type BuildStatus } from '../buildme/transitions.ts';
 import type { Garage } from '../context.ts';
+import { relateSource } from './relate.ts';
+import { sourceSetting } from './source-settings.ts';
 
 interface SourceRow {
   id: string;
@@ -17,14 +19,15 @@ interface SourceRow {
 
 /**
  * One build for each architecture that applies, or one `not-for-us`; and builds of older versions that are
- * still open are superseded. Part of the caller's transaction; planning again changes nothing.
+ * still open are superseded. Part of the caller's transaction; planning again changes nothing. The builds are
+ * held until the source's .dsc lies at its place and was read (relate.ts): now if it does, by a round later.
  *
  * A superseded build that runs is ended by its attempt's next look at the database (attempt.ts); one that is
  * `built` already goes to the repository, which knows best what it has published meanwhile.
  */
 export async function planBuilds(
   database: Queryable,
-  garage: Pick<Garage, 'common'>,
+  garage: Pick<Garage, 'common' | 'home' | 'log'>,
   sourceId: string,
 ): Promise<void> {
   const { rows } = await database.query<SourceRow>(
@@ -39,25 +42,26 @@ export async function planBuilds(
     });
   }
   const preferred = product.architectures[0];
+  const wish = await sourceSetting(database, source);
+  const requires = [...product.requires, ...wish.requires];
   const builds = architecturesToBuild(source.architectures, product.architectures, preferred);
   for (const { architecture, binaries } of builds) {
-    await insertBuild(database, source.id, architecture, binaries, 'needs-build');
+    await database.query(
+      `insert into builds (source_id, architecture, binaries, priority, requires, held)
+       values ($1, $2, $3, $4, $5, true) on conflict (source_id, architecture) do nothing`,
+      [source.id, architecture, binaries, wish.priority, requires],
+    );
   }
-  if (builds.length === 0) await insertBuild(database, source.id, preferred, 'any', 'not-for-us');
+  if (builds.length === 0) await insertNotForUs(database, source.id, preferred);
   await supersedeOlder(database, source);
+  await relateSource(database, garage, source.id);
 }
 
-async function insertBuild(
-  database: Queryable,
-  sourceId: string,
-  architecture: string,
-  binaries: string,
-  status: BuildStatus,
-): Promise<void> {
+async function insertNotForUs(database: Queryable, sourceId: string, architecture: string): Promise<void> {
   await database.query(
-    `insert into builds (source_id, architecture, binaries, status) values ($1, $2, $3, $4)
+    `insert into builds (source_id, architecture, binaries, status) values ($1, $2, 'any', 'not-for-us')
      on conflict (source_id, architecture) do nothing`,
-    [sourceId, architecture, binaries, status],
+    [sourceId, architecture],
   );
 }
 

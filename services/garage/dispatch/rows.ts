@@ -16,6 +16,11 @@ export interface HostRow {
   workdir: string;
   slots: number;
   architectures: string[];
+  features: string[];
+  /** Gets no build while less is free in its work folder. */
+  minFreeBytes: number;
+  /** Its own limit on a build's time; null: the configuration's only. */
+  maxBuildS: number | null;
 }
 
 /** An attempt with everything that its steps need to know. */
@@ -46,7 +51,8 @@ export interface AttemptRow {
 
 export const HOST_COLUMNS = `jsonb_build_object(
   'id', h.id::text, 'name', h.name, 'address', h.address, 'port', h.port, 'username', h.username,
-  'hostKey', h.host_key, 'workdir', h.workdir, 'slots', h.slots, 'architectures', h.architectures) as host`;
+  'hostKey', h.host_key, 'workdir', h.workdir, 'slots', h.slots, 'architectures', h.architectures, 'features', h.features,
+  'minFreeBytes', h.min_free_bytes, 'maxBuildS', h.max_build_s) as host`;
 
 /** Hosts that may be given work, by name. */
 export async function activeHosts(database: Queryable): Promise<HostRow[]> {
@@ -54,6 +60,15 @@ export async function activeHosts(database: Queryable): Promise<HostRow[]> {
     `select ${HOST_COLUMNS} from hosts h where h.status = 'active' order by h.name`,
   );
   return rows.map((row) => row.host);
+}
+
+/** One host by name, whatever its status; null for a name that is none's. */
+export async function hostByName(database: Queryable, name: string): Promise<HostRow | null> {
+  const { rows } = await database.query<{ host: HostRow }>(
+    `select ${HOST_COLUMNS} from hosts h where h.name = $1`,
+    [name],
+  );
+  return rows[0]?.host ?? null;
 }
 
 /** One attempt; null for an id that is none. */
