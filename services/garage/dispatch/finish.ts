@@ -6,6 +6,8 @@ import type { ExitClass, Result } from '../../../shared/protocol/job.ts';
 import { GARAGE_CHANNEL } from '../../../shared/protocol/tables.ts';
 import { moveBuild } from '../buildme/transitions.ts';
 import type { Garage } from '../context.ts';
+import { readAttempt, type Reading } from '../reading/read-attempt.ts';
+import { storeReading } from '../reading/rows.ts';
 import type { AttemptRow } from './rows.ts';
 
 /** Waits before a machine's fault is tried again: a hiccup is over at once, an outage takes longer. */
@@ -23,7 +25,8 @@ export interface Outcome {
  * Ends an attempt once. False, and nothing changed, when it was ended before: a host that comes back after
  * its attempt was given back delivers nothing. A build that was cancelled or superseded stays so.
  */
-export function finishAttempt(garage: Garage, attempt: AttemptRow, outcome: Outcome): Promise<boolean> {
+export async function finishAttempt(garage: Garage, attempt: AttemptRow, outcome: Outcome): Promise<boolean> {
+  const reading = await tryToRead(garage, attempt, outcome);
   return transaction(garage.pool, async (client) => {
     const { rowCount } = await client.query(
       `update attempts
@@ -38,10 +41,21 @@ export function finishAttempt(garage: Garage, attempt: AttemptRow, outcome: Outc
       ],
     );
     if (rowCount !== 1) return false;
+    if (reading) await storeReading(client, reading);
     await moveOn(client, garage, attempt, outcome);
     await wake(client, GARAGE_CHANNEL);
     return true;
   });
+}
+
+/** Before the build moves on: then its packages are handed over. What cannot be read now, the sweep tries again. */
+async function tryToRead(garage: Garage, attempt: AttemptRow, outcome: Outcome): Promise<Reading | null> {
+  try {
+    return await readAttempt(garage, attempt, outcome);
+  } catch (error) {
+    garage.log.warn({ err: error, attempt: attempt.id }, 'what the attempt left could not be read');
+    return null;
+  }
 }
 
 async function moveOn(client: Client, garage: Garage, attempt: AttemptRow, outcome: Outcome): Promise<void> {

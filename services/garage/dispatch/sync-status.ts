@@ -5,6 +5,7 @@ import type { SetStatus } from '../../../shared/protocol/tables.ts';
 import { moveBuild, type BuildStatus } from '../buildme/transitions.ts';
 import type { Garage } from '../context.ts';
 import { queueMail } from '../mail/outbox.ts';
+import { readMissed } from '../reading/sweep.ts';
 import { logTail } from './log-tail.ts';
 import { resultMail, type ReportedBuild, type ReportedSource } from './report.ts';
 import { hasRepository } from './repository-tables.ts';
@@ -22,6 +23,7 @@ const OPEN: BuildStatus[] = ['needs-build', 'building', 'built', 'uploaded', 'gi
  */
 export async function syncInstalled(garage: Garage): Promise<void> {
   if (await hasRepository(garage.pool)) await followSets(garage);
+  await readMissed(garage);
   await mailResults(garage);
 }
 
