@@ -69,7 +69,10 @@ export const extraSource = aptSource.extend({
       /** 1000 and more downgrades; 1 to 99 only what is installed from nowhere else; negative never. */
       priority: z.number().int().min(-1000).max(1999),
       /** Which packages: names and globs of apt. */
-      packages: z.array(z.string().regex(/^[A-Za-z0-9*?.+:-]+$/)).min(1).default(['*']),
+      packages: z
+        .array(z.string().regex(/^[A-Za-z0-9*?.+:-]+$/))
+        .min(1)
+        .default(['*']),
       /** By its Release file, such as `o=Example,n=bookworm`; default: by the host in its URI. */
       release: z
         .string()
@@ -207,7 +210,11 @@ export const checkReport = z.strictObject({
 });
 export type CheckReport = z.infer<typeof checkReport>;
 
-export const job = z.discriminatedUnion('kind', [buildJob, installJob, checkJob]);
+/** Only makes the base, if it is missing or older than `base.maxAgeHours`: stages `init` to `prep`. */
+export const baseJob = z.strictObject({ ...common, kind: z.literal('base') });
+export type BaseJob = z.infer<typeof baseJob>;
+
+export const job = z.discriminatedUnion('kind', [buildJob, installJob, checkJob, baseJob]);
 export type Job = z.infer<typeof job>;
 
 export const status = z.strictObject({

@@ -13,6 +13,7 @@ import { hashFile } from '../../shared/files/hash-file.ts';
 import { minimalEnvironment, run, type RunResult } from '../../shared/process/run.ts';
 import type {
   AptSource,
+  ExtraSource,
   BuildJob,
   CheckJob,
   InstallJob,
@@ -66,9 +67,15 @@ async function makeFolder(who: Who, folder: string): Promise<void> {
 export interface Overrides {
   driver?: Job['driver'];
   slot?: number;
-  extraSources?: AptSource[];
+  extraSources?: ExtraSource[];
   timeoutS?: number;
   maxLogBytes?: number;
+  limits?: Job['limits'];
+  keepFailedS?: number;
+  packageCache?: Job['packageCache'];
+  architecture?: string;
+  buildProfiles?: string[];
+  buildOptions?: string[];
 }
 
 export class RunnerHarness {
@@ -144,8 +151,8 @@ export class RunnerHarness {
       dsc: path.basename(source.dsc),
       files,
       binaries,
-      buildOptions: [],
-      buildProfiles: [],
+      buildOptions: overrides.buildOptions ?? [],
+      buildProfiles: overrides.buildProfiles ?? [],
     };
     await writeFile(path.join(this.folder(attempt), 'job.json'), JSON.stringify(job));
     return attempt;
@@ -240,7 +247,7 @@ export class RunnerHarness {
       slot: overrides.slot ?? 0,
       base: {
         product: this.#product,
-        architecture: this.#architecture,
+        architecture: overrides.architecture ?? this.#architecture,
         sources: this.#sources,
         maxAgeHours: 24 * 30,
       },
@@ -248,6 +255,9 @@ export class RunnerHarness {
       extraSources: overrides.extraSources ?? [],
       timeoutS: overrides.timeoutS ?? 240,
       maxLogBytes: overrides.maxLogBytes ?? 16 * 1024 * 1024,
+      ...(overrides.limits === undefined ? {} : { limits: overrides.limits }),
+      ...(overrides.keepFailedS === undefined ? {} : { keepFailedS: overrides.keepFailedS }),
+      ...(overrides.packageCache === undefined ? {} : { packageCache: overrides.packageCache }),
     };
   }
 }

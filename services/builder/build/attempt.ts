@@ -61,8 +61,8 @@ export function attemptAt(folderArgument: string): Attempt {
   };
 }
 
-function listed(job: Exclude<Job, { kind: 'install' }>, name: string): boolean {
-  return job.files.some((file) => file.name === name);
+function listed(job: Job, name: string): boolean {
+  return 'files' in job && job.files.some((file) => file.name === name);
 }
 
 function checkJob(job: Job, attempt: Attempt): Job {
@@ -70,8 +70,7 @@ function checkJob(job: Job, attempt: Attempt): Job {
     throw usageError(`job.json is of attempt ${job.instance}/${job.attempt}, its folder is another's`);
   }
   const needed = job.kind === 'build' ? [job.dsc] : job.kind === 'check' ? [...job.packages, job.dsc] : [];
-  const lacking =
-    job.kind === 'install' ? undefined : needed.find((name) => name !== undefined && !listed(job, name));
+  const lacking = needed.find((name) => name !== undefined && !listed(job, name));
   if (lacking !== undefined) throw usageError(`job.json does not list '${lacking}' among its files`);
   if (/[:,\\\s]/.test(attempt.workdir)) {
     throw usageError(`The work folder '${attempt.workdir}' has a character that mount options cannot carry`);

@@ -1,163 +1,103 @@
 /**
  * One job from `init` to `done`, in the detached process. Whatever happens on the way, it ends with the
- * target removed, a result written, and the status `done`, in this order.
+ * target removed (or kept, where the job says so), a result written, and the status `done`, in this order.
  */
-import { rm } from 'node:fs/promises';
-import { AppError, messageOf, unreachable } from '../../../shared/errors/app-error.ts';
-import type { CheckReport, ExitClass, Job, Result, Stage } from '../../../shared/protocol/job.ts';
+import { AppError, unreachable } from '../../../shared/errors/app-error.ts';
+import type { CheckReport, Job } from '../../../shared/protocol/job.ts';
 import type { FileEntry } from '../../../shared/protocol/names.ts';
-import { carryOutCheck } from '../checks/carry-out.ts';
+import { carryOutCheck, verdictWithoutTarget } from '../checks/carry-out.ts';
 import { exitCodeFor } from '../cli/exit-codes.ts';
 import { BuildLog, fileSink } from '../logs/build-log.ts';
 import { collectResults } from '../results/collect.ts';
-import { finish } from '../results/state-files.ts';
 import { ensureBase, type Base } from '../target/base.ts';
 import { driverNameFor, openDriver, type Driver } from '../target/driver.ts';
 import { removeOldTemporaries } from '../target/open-temporary.ts';
 import type { Attempt } from './attempt.ts';
 import { checkSource } from './check-source.ts';
-import { classOf } from './failure.ts';
+import { conclude, endOf, type End, type EndedBy } from './ending.ts';
 import { requireTools } from './host-tools.ts';
 import { removeLeftovers } from './leftovers.ts';
+import { LimitWatch } from './limits.ts';
 import { Stages } from './stages.ts';
 
-type EndedBy = 'cancelled' | 'timeout' | 'log-limit';
-
-interface Running {
+export interface Running {
   attempt: Attempt;
   job: Job;
   log: BuildLog;
   stages: Stages;
   signal: AbortSignal;
+  /** Host folders that the job fills. */
+  places: Set<string>;
   /** What stands of the target. */
-  driver: Pick<Driver, 'close'> | null;
+  driver: Pick<Driver, 'close'> | Driver | null;
   driverName: Driver['name'];
   base: Base | null;
   /** Of a check that came to a verdict, whichever. */
   report: CheckReport | null;
 }
 
-interface End {
-  exitClass: ExitClass;
-  stage: Stage;
-  message: string;
-  missing: string[];
-  files: FileEntry[];
+type JobOf<K extends Job['kind']> = Extract<Job, { kind: K }>;
+
+/** What each kind of job does with its base; gives the entries in `results/`. A new kind is a line here. */
+const KINDS: { [K in Job['kind']]: (running: Running, base: Base, job: JobOf<K>) => Promise<FileEntry[]> } = {
+  base: async () => [],
+  build: async (running, base, job) => {
+    const folder = await openRunning(running, base).build(job);
+    await running.stages.enter('ending');
+    return collectResults(folder, running.attempt.results, job);
+  },
+  install: async (running, base, job) => {
+    await openRunning(running, base).install(job);
+    return [];
+  },
+  check: async (running, base, job) => {
+    const { attempt, stages, log, signal, places, driverName } = running;
+    await carryOutCheck({ attempt, base, stages, log, signal, places, job, driverName, running });
+    return [];
+  },
+};
+
+function openRunning(running: Running, base: Base): Driver {
+  const { attempt, stages, log, signal, places } = running;
+  const driver = openDriver(running.driverName, { attempt, base, stages, log, signal, places });
+  running.driver = driver;
+  return driver;
 }
 
 /** The stages up to and with `ending`'s results. */
-async function work(running: Running): Promise<FileEntry[]> {
+async function work(running: Running, limits: LimitWatch): Promise<FileEntry[]> {
   const { attempt, job, log, stages, signal } = running;
   await stages.enter('init');
   log.line(`Attempt ${attempt.id}, ${describe(job)}, for ${job.base.product}/${job.base.architecture}`);
   running.driverName = await driverNameFor(job, attempt.workdir);
   await requireTools(job, running.driverName);
-  if (job.kind !== 'install') await checkSource(attempt.source, job);
+  if (job.kind === 'build' || job.kind === 'check') await checkSource(attempt.source, job);
   await stages.enter('clean');
   await removeLeftovers(attempt, job, log);
   await removeOldTemporaries(attempt.workdir);
+  if ((await limits.fullDisk()) !== null) throw new AppError('disk-full', 'The disk is full');
+  if (job.kind === 'check') running.report = await verdictWithoutTarget(job, attempt.source);
+  if (running.report !== null) return [];
   await stages.enter('prep');
   running.base = await ensureBase(job.base, { workdir: attempt.workdir, log, signal });
   log.line(`Driver ${running.driverName}, base ${running.base.folder}`);
-  const { base, driverName } = running;
-  const context = { attempt, base, stages, log, signal };
-  if (job.kind === 'check') {
-    await carryOutCheck({ ...context, job, driverName, running });
-    return [];
-  }
-  const driver = openDriver(driverName, context);
-  running.driver = driver;
-  if (job.kind === 'install') {
-    await driver.install(job);
-    return [];
-  }
-  const folder = await driver.build(job);
-  await stages.enter('ending');
-  return collectResults(folder, attempt.results, job);
+  const carryOut = KINDS[job.kind] as (typeof KINDS)['build'];
+  return carryOut(running, running.base, job as JobOf<'build'>);
 }
 
 function describe(job: Job): string {
-  if (job.kind === 'install') return `install of ${job.packages.join(' ')}`;
-  const what = job.kind === 'check' ? `check (${job.check})` : 'build';
-  return `${what} of ${job.source} ${job.sourceVersion}`;
-}
-
-/** What an error means, given why the runner ended the work, if it did. */
-function endOf(error: unknown, stage: Stage, endedBy: EndedBy | null, job: Job): End {
-  const end = { stage, missing: [], files: [] };
-  switch (endedBy) {
-    case 'cancelled':
-      return { ...end, exitClass: 'cancelled', message: 'The job was cancelled' };
-    case 'timeout': {
-      const exitClass = stage === 'build' ? 'package' : 'machine';
-      return { ...end, exitClass, message: `The job took longer than ${job.timeoutS} s` };
-    }
-    case 'log-limit': {
-      return {
-        ...end,
-        exitClass: 'package',
-        message: `The log reached its limit of ${job.maxLogBytes} bytes`,
-      };
-    }
-    case null: {
-      const { exitClass, missing } = classOf(error);
-      return { ...end, exitClass, missing, message: messageOf(error) };
-    }
+  switch (job.kind) {
+    case 'base':
+      return 'base';
+    case 'install':
+      return `install of ${job.packages.join(' ')}`;
+    case 'build':
+      return `build of ${job.source} ${job.sourceVersion}`;
+    case 'check':
+      return `check (${job.check}) of ${job.source} ${job.sourceVersion}`;
     default:
-      return unreachable(endedBy);
+      return unreachable(job);
   }
-}
-
-/** Removes the target and lets the base go; a failure here is noted and changes no result. */
-async function cleanUp(running: Running): Promise<void> {
-  try {
-    await running.driver?.close();
-    await running.base?.release();
-  } catch (error) {
-    running.log.line(`W: the target could not be removed: ${messageOf(error)}`);
-  }
-}
-
-/** A job that did not succeed has no results, however far it came. */
-async function removeResults(attempt: Attempt): Promise<void> {
-  for (const folder of [attempt.results, `${attempt.results}.partial`]) {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
-
-function logEnd(log: BuildLog, end: End, error: unknown): void {
-  const isUnknown = error instanceof Error && !(error instanceof AppError);
-  if (isUnknown) log.line(`E: ${error.stack ?? error.message}`);
-  log.line(
-    end.exitClass === 'success'
-      ? 'Result: success'
-      : `Result: ${end.exitClass} in ${end.stage}: ${end.message}`,
-  );
-}
-
-function resultOf(running: Running, end: End): Result {
-  const { attempt, stages, driverName } = running;
-  return {
-    version: 1,
-    attempt: attempt.id,
-    ...end,
-    driver: driverName,
-    stageSeconds: stages.seconds,
-    startedAt: stages.startedAt,
-    finishedAt: new Date().toISOString(),
-    ...(running.report === null ? {} : { check: running.report }),
-  };
-}
-
-async function conclude(running: Running, end: End, error: unknown): Promise<void> {
-  const { attempt, stages, log } = running;
-  await stages.enter('ending');
-  await cleanUp(running);
-  if (end.exitClass !== 'success') await removeResults(attempt);
-  await stages.enter('done');
-  logEnd(log, end, error);
-  log.close();
-  await finish(attempt, resultOf(running, end), process.pid);
 }
 
 /** Runs a claimed attempt's job; gives the exit code of sbdmock's kind. */
@@ -168,34 +108,38 @@ export async function runJob(attempt: Attempt, job: Job): Promise<number> {
     endedBy ??= reason;
     controller.abort();
   };
-  const log = new BuildLog(fileSink(attempt.log), job.maxLogBytes, () => endJob('log-limit'));
+  const log = new BuildLog(fileSink(attempt.log), job.maxLogBytes, () => {
+    endJob({ limit: 'log', message: `The log reached its limit of ${job.maxLogBytes} bytes` });
+  });
   const stages = new Stages(attempt, log);
-  const timer = setTimeout(() => endJob('timeout'), job.timeoutS * 1000);
+  const timer = setTimeout(() => {
+    endJob({ limit: 'time', message: `The job took longer than ${job.timeoutS} s` });
+  }, job.timeoutS * 1000);
   process.on('SIGTERM', () => endJob('cancelled'));
   process.on('SIGINT', () => endJob('cancelled'));
   process.on('SIGHUP', () => undefined); // the connection that started it may go
   const running: Running = {
-    attempt,
-    job,
-    log,
-    stages,
-    signal: controller.signal,
-    driver: null,
+    ...{ attempt, job, log, stages, signal: controller.signal, driver: null, base: null, report: null },
+    places: new Set([attempt.target]),
     driverName: job.driver === 'sbuild' ? 'sbuild' : 'overlay',
-    base: null,
-    report: null,
   };
+  const { places } = running;
+  const watched = { job, log, stage: () => stages.current, places, workdir: attempt.workdir };
+  const limits = new LimitWatch(watched, endJob);
+  limits.start();
   let end: End;
   let failure: unknown = null;
   try {
-    const files = await work(running);
+    const files = await work(running, limits);
     if (endedBy !== null) throw new AppError('ended', 'The job was ended');
     end = { exitClass: 'success', stage: 'done', message: '', missing: [], files };
   } catch (error) {
     failure = error;
-    end = endOf(error, stages.current, endedBy, job);
+    // A full disk shows in many ways, seldom by its name.
+    end = endOf(error, stages.current, endedBy ?? (await limits.fullDisk().catch(() => null)));
   }
   clearTimeout(timer);
+  await limits.stop();
   await conclude(running, end, failure);
   return exitCodeFor(end.exitClass, end.stage);
 }

@@ -47,6 +47,7 @@ export class BuildLog {
   #roomBytes = TAIL_ROOM_BYTES;
   #atLineStart = true;
   #isCut = false;
+  #lastMs = Date.now();
 
   /** `onLimit` is called once, when output was cut at `maxBytes`. */
   constructor(sink: LogSink, maxBytes: number, onLimit: () => void) {
@@ -58,6 +59,11 @@ export class BuildLog {
   /** Seconds since the log was opened, to one digit. */
   get seconds(): string {
     return ((Date.now() - this.#startedMs) / 1000).toFixed(1);
+  }
+
+  /** Milliseconds since anything was written. */
+  get quietMs(): number {
+    return Date.now() - this.#lastMs;
   }
 
   /** Output of what is run, as it is. */
@@ -95,6 +101,7 @@ export class BuildLog {
 
   #put(bytes: Uint8Array): void {
     this.#sink.write(bytes);
+    this.#lastMs = Date.now();
     this.#bytes += bytes.length;
     if (bytes.length > 0) this.#atLineStart = bytes.at(-1) === 0x0a;
   }

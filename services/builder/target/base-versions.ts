@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readlink, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { tryLockFile } from '../../../shared/files/lock.ts';
+import { isKeptBelow } from './kept.ts';
 import { removeTree } from './userns.ts';
 
 /** In each finished version: its users hold a shared flock on it, its time is that of the last use. */
@@ -16,7 +17,7 @@ export async function currentVersion(link: string): Promise<string | null> {
   return version !== null && existsSync(path.join(path.dirname(link), version, 'root')) ? version : null;
 }
 
-/** Removes a version unless somebody uses it. */
+/** Removes a version unless somebody uses it, or a kept target stands on it. */
 async function removeVersion(folder: string): Promise<boolean> {
   if (!existsSync(path.join(folder, IN_USE))) {
     await removeTree(folder); // never finished
@@ -24,6 +25,10 @@ async function removeVersion(folder: string): Promise<boolean> {
   }
   const lock = await tryLockFile(path.join(folder, IN_USE), 'exclusive');
   if (lock === null) return false;
+  if (await isKeptBelow(folder)) {
+    await lock.release();
+    return false;
+  }
   await removeTree(folder);
   await lock.release();
   return true;

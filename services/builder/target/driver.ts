@@ -13,8 +13,16 @@ export interface DriverContext {
   base: Base;
   stages: Stages;
   log: BuildLog;
-  /** Aborted by a cancel, the job's time limit or the log's size. */
+  /** Aborted by a cancel and by each of the job's limits. */
   signal: AbortSignal;
+  /** Host folders that the job fills, for its limit on disk; drivers add theirs. */
+  places: Set<string>;
+}
+
+/** What it takes to enter a target again, see target/kept.ts. */
+export interface KeptTarget {
+  folder: string;
+  lower: string;
 }
 
 export interface Driver {
@@ -25,6 +33,8 @@ export interface Driver {
   install(job: InstallJob): Promise<void>;
   /** Removes the target, in whatever state it is. */
   close(): Promise<void>;
+  /** Ends what runs in the target and leaves it in its folder; null when there is none that can be entered again. */
+  keep(): Promise<KeptTarget | null>;
 }
 
 /** The driver that a job gets on this host. */

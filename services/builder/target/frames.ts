@@ -20,6 +20,8 @@ export type TargetSpec = z.infer<typeof targetSpec>;
 export const execRequest = z.strictObject({
   argv: z.array(z.string()).min(1),
   user: z.enum(['root', 'builder']),
+  /** The kernel's limit on what the build user runs; null for none. */
+  processes: z.number().int().positive().nullable(),
   /** False: only loopback is there. */
   network: z.boolean(),
   cwd: z.string(),

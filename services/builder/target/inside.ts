@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, openSync, writeFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import readline from 'node:readline';
 import { messageOf } from '../../../shared/errors/app-error.ts';
@@ -39,8 +39,19 @@ function openOutput(): Output {
   return { fd, end };
 }
 
+/**
+ * Where the runner counts processes by looking, a fork bomb could be quicker: the kernel stops it here. Some
+ * room above the job's limit, so that the runner sees it passed and says so.
+ */
+const PROCESS_SLACK = 128;
+/** The kernel ends the processes of targets before any other of a host that has no memory left. */
+const OOM_SCORE = '1000';
+
 function fullArgv(request: ExecRequest): string[] {
   const id = String(BUILD_USER.id);
+  const most = request.processes;
+  const limits =
+    most === null || request.user === 'root' ? [] : ['prlimit', `--nproc=${most + PROCESS_SLACK}`, '--'];
   const network = request.network ? [] : ['nsenter', `--net=${NO_NETWORK}`, '--'];
   const user =
     request.user === 'root'
@@ -54,7 +65,7 @@ function fullArgv(request: ExecRequest): string[] {
           '--no-new-privs',
           '--',
         ];
-  return [...network, ...user, ...request.argv];
+  return [...network, ...limits, ...user, ...request.argv];
 }
 
 /** Ends whatever a command left running; init and this process are spared by kill(2). */
@@ -86,9 +97,18 @@ async function execute(request: ExecRequest): Promise<void> {
   }
 }
 
+export function preferForOutOfMemory(): void {
+  try {
+    writeFileSync('/proc/self/oom_score_adj', OOM_SCORE);
+  } catch {
+    // A container may forbid it; the runner's own look at memory is left.
+  }
+}
+
 /** Serves requests one after another until stdin ends. */
 export async function inside(): Promise<void> {
   process.umask(0o022);
+  preferForOutOfMemory();
   const lines = readline.createInterface({ input: process.stdin });
   lines.once('close', () => process.exit(0)); // the runner is gone: so is the target
   let isEntered = false;

@@ -5,7 +5,7 @@ import { jobFailure } from '../build/failure.ts';
 import { hostArchitecture } from '../build/host-tools.ts';
 import { showCommand } from '../logs/build-log.ts';
 import { buildInTarget } from './dpkg-build.ts';
-import type { Driver, DriverContext } from './driver.ts';
+import type { Driver, DriverContext, KeptTarget } from './driver.ts';
 import type { TargetSpec } from './frames.ts';
 import { BUILD_FOLDER, installBuildDependencies, installPackages, seedTarget, updateLists } from './setup.ts';
 import { Target } from './target.ts';
@@ -60,6 +60,13 @@ export class OverlayDriver implements Driver {
     throw jobFailure('package', `${showCommand(argv)} failed (${signal ?? `exit ${String(code)}`})`);
   }
 
+  async keep(): Promise<KeptTarget | null> {
+    const target = this.#target;
+    if (target === null || this.#kind !== 'overlay') return null;
+    await target.stop();
+    return { folder: this.#context.attempt.target, lower: target.lower };
+  }
+
   async close(): Promise<void> {
     await this.#target?.remove();
     this.#target = null;
@@ -73,6 +80,7 @@ export class OverlayDriver implements Driver {
       kind: this.#kind,
       log,
       signal,
+      processes: job.limits?.processes ?? null,
       seed: (root) => seedTarget(root, attempt, job),
     });
     return this.#target;

@@ -46,6 +46,7 @@ export class SbuildDriver implements Driver {
     const tar = await base.tar();
     await stages.enter('setup');
     this.#temporary = await makeOpenTemporary(attempt.workdir);
+    this.#context.places.add(this.#temporary);
     const extra = await resolveSources(job.extraSources);
     const inputs: SbuildInputs = {
       tar,
@@ -70,6 +71,11 @@ export class SbuildDriver implements Driver {
   async install(job: InstallJob): Promise<void> {
     this.#installer = new OverlayDriver(this.#context, 'copy');
     await this.#installer.install(job);
+  }
+
+  /** sbuild takes its session away by itself. */
+  async keep(): Promise<null> {
+    return null;
   }
 
   async close(): Promise<void> {

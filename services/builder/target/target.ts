@@ -18,6 +18,8 @@ export interface TargetOptions {
   kind: TargetSpec['kind'];
   log: BuildLog;
   signal: AbortSignal;
+  /** The most processes and threads of the build user at a time; default: as the host has it. */
+  processes?: number | null;
   /** Puts files in before the target starts; given a folder that becomes `/` (merged over the base). */
   seed?: (root: string) => Promise<void>;
 }
@@ -93,6 +95,11 @@ export class Target {
     }
   }
 
+  /** What lies below it, as overlay's lowerdir takes it. */
+  get lower(): string {
+    return this.#options.base.root;
+  }
+
   /** The folder on the host that holds what was written in the target, for after {@link stop}. */
   get written(): string {
     return path.join(this.#options.folder, this.#options.kind === 'overlay' ? 'upper' : 'root');
@@ -106,6 +113,7 @@ export class Target {
       argv,
       user: options.user ?? 'root',
       network: options.network ?? true,
+      processes: this.#options.processes ?? null,
       cwd: options.cwd ?? '/',
       env: { ...TARGET_ENVIRONMENT, ...options.env },
     };
@@ -152,7 +160,7 @@ export class Target {
   }
 
   async #start(): Promise<void> {
-    const { folder, kind, base, signal } = this.#options;
+    const { folder, kind, signal } = this.#options;
     const [command, ...args] = insideArgv();
     const child = spawn(command, args, {
       cwd: '/',
@@ -165,7 +173,7 @@ export class Target {
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) onAbort();
     this.#listen(child);
-    const answer = await this.#ask({ kind, folder, lower: base.root });
+    const answer = await this.#ask({ kind, folder, lower: this.lower });
     if (answer.kind === 'ready') return;
     throw new AppError('target-protocol', answer.kind === 'error' ? answer.message : 'Unexpected reply');
   }
