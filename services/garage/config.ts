@@ -1,6 +1,32 @@
 import { z } from 'zod';
 import { cronExpression, listenAddress, secretFile } from '../../shared/config/fields.ts';
 
+const mailLists = z.strictObject({
+  accepted: z.array(z.email()).default([]),
+  rejected: z.array(z.email()).default([]),
+  result: z.array(z.email()).default([]),
+});
+
+const smtpSection = z
+  .strictObject({
+    host: z.string(),
+    port: z.number().int().min(1).max(65535).default(25),
+    /** TLS from the first byte (port 465). */
+    secure: z.boolean().default(false),
+    /**
+     * Where the server does not begin with TLS: go on without it or not. A password is sent through TLS only,
+     * unless the server is this machine.
+     */
+    starttls: z.enum(['required', 'offered', 'never']).default('offered'),
+    /** Certificates (PEM) of who vouches for the server's, when it is not one that everybody knows. */
+    caFile: readableFile.optional(),
+    user: z.string().optional(),
+    passwordFile: secretFile.optional(),
+  })
+  .refine((smtp) => (smtp.user === undefined) === (smtp.passwordFile === undefined), {
+    message: 'user and passwordFile belong together',
+  });
+
 /** Section `garage`. Every default works on one machine with everything embedded. */
 export const garageSection = z.strictObject({
   /** Where web and API listen. */
@@ -46,15 +72,15 @@ export const garageSection = z.strictObject({
   mail: z
     .strictObject({
       from: z.email().default('autobuilder@localhost.localdomain'),
-      /** Without it, mail goes into `$AUTOBUILDER_HOME/mail` as .eml files. */
-      smtp: z
-        .strictObject({
-          host: z.string(),
-          port: z.number().int().min(1).max(65535).default(25),
-          secure: z.boolean().default(false),
-          user: z.string().optional(),
-          passwordFile: secretFile.optional(),
+      /** Who is told beside the uploader: addresses that the admin vouches for. */
+      lists: mailLists
+        .extend({
+          /** Further ones of one product. */
+          products: z.record(productName, mailLists).default({}),
         })
+        .prefault({}),
+      /** Without it, mail goes into `$AUTOBUILDER_HOME/mail` as .eml files. */
+      smtp: smtpSection
         .optional(),
     })
     .prefault({}),

@@ -18,6 +18,18 @@ export const secretFile = z
     }
   });
 
+/** A file that must be there, given by its absolute path. */
+export const readableFile = z
+  .string()
+  .startsWith('/', 'must be an absolute path')
+  .superRefine((file, context) => {
+    try {
+      accessSync(file, constants.R_OK);
+    } catch {
+      context.addIssue({ code: 'custom', message: `the file '${file}' cannot be read; correct the path` });
+    }
+  });
+
 /** `host:port`, default loopback. */
 const LISTEN_FORM = 'must be host:port, for example 127.0.0.1:8080';
 export const listenAddress = z
