@@ -1,28 +1,16 @@
 /** The table of bad uploads, each with the words that its uploader must read. */
 import { truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { edit, flipByte, resum, signFile, type Files, type Uploader } from './uploading.ts';
+import { BAD_BINARIES } from './bad-uploads/binaries.ts';
+import type { BadUpload } from './bad-uploads/case.ts';
+import { BAD_FILES } from './bad-uploads/files.ts';
+import { BAD_SIGNATURES } from './bad-uploads/signatures.ts';
+import { BAD_TARGETS } from './bad-uploads/targets.ts';
+import { BAD_TEXTS } from './bad-uploads/texts.ts';
+import { edit, flipByte, resum, signFile } from './uploading.ts';
 
 const ORIG = 'greeter_1.0.orig.tar.xz';
 const CHANGES = 'greeter_1.0-1_source.changes';
-
-export interface People {
-  me: Uploader;
-  /** Has no account here. */
-  stranger: Uploader;
-  /** Has a disabled one. */
-  dismissed: Uploader;
-}
-
-export interface BadUpload {
-  title: string;
-  code: string;
-  /** The whole reason, or what matches it. */
-  reason: string | RegExp;
-  hint?: RegExp;
-  /** Spoils and signs the files of a fresh, unsigned greeter 1.0-1; what is taken out is not sent. */
-  make: (files: Files, people: People) => Promise<unknown>;
-}
 
 /** Takes a name out of every list of a .changes. */
 function unlisting(name: string): (text: string) => string {
@@ -33,7 +21,7 @@ function unlisting(name: string): (text: string) => string {
       .join('\n');
 }
 
-export const BAD_UPLOADS: BadUpload[] = [
+const FIRST_FINDS: BadUpload[] = [
   {
     title: 'a tarball with other content',
     code: 'checksum-mismatch',
@@ -301,4 +289,13 @@ export const BAD_UPLOADS: BadUpload[] = [
     reason: `${CHANGES} is not UTF-8 text`,
     make: (files) => writeFile(files.get(CHANGES)!, Buffer.from([0xff, 0xfe, 0x00, 0x80])),
   },
+];
+
+export const BAD_UPLOADS: BadUpload[] = [
+  ...FIRST_FINDS,
+  ...BAD_SIGNATURES,
+  ...BAD_TEXTS,
+  ...BAD_FILES,
+  ...BAD_TARGETS,
+  ...BAD_BINARIES,
 ];

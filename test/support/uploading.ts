@@ -1,5 +1,5 @@
 /** Uploaders for tests: accounts with real keys, packages made by dpkg's tools, files put into the spool. */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { copyFile, mkdir, readFile, readdir, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { addAccount, type Account } from '../../services/garage/accounts/accounts.ts';
@@ -104,8 +104,8 @@ export async function namesIn(...parts: string[]): Promise<string[]> {
   return names.toSorted();
 }
 
-/** Writes a changed file's size and sums into the .changes. */
-export async function resum(files: Files, file: string): Promise<void> {
+/** Writes a changed file's size and sums into the .changes, or into what has that ending. */
+export async function resum(files: Files, file: string, ending = '.changes'): Promise<void> {
   const name = path.basename(file);
   for (const [program, length] of [
     ['md5sum', 32],
@@ -115,9 +115,32 @@ export async function resum(files: Files, file: string): Promise<void> {
     const { stdout } = await runChecked([program, file]);
     const size = (await readFile(file)).length;
     const line = new RegExp(`^ [0-9a-f]{${String(length)}} [0-9]+ (.*${name.replaceAll('.', '\\.')})$`, 'm');
-    await edit(files, '.changes', (text) =>
+    await edit(files, ending, (text) =>
       text.replace(line, ` ${stdout.toString().slice(0, length)} ${String(size)} $1`),
     );
+  }
+}
+
+/** Adds a file, and a line for it to each of the lists of the .changes (or of what has that ending). */
+export async function listFile(
+  files: Files,
+  name: string,
+  content: string,
+  ending = '.changes',
+): Promise<void> {
+  const bytes = Buffer.from(content);
+  const file = path.join(path.dirname(files.get(nameOf(files, ending))!), name);
+  await writeFile(file, bytes);
+  files.set(name, file);
+  const columns = ending === '.changes' ? 'misc optional ' : '';
+  for (const [field, algorithm, more] of [
+    ['Files', 'md5', columns],
+    ['Checksums-Sha1', 'sha1', ''],
+    ['Checksums-Sha256', 'sha256', ''],
+  ] as const) {
+    const sum = createHash(algorithm).update(bytes).digest('hex');
+    const line = ` ${sum} ${String(bytes.length)} ${more}${name}`;
+    await edit(files, ending, (text) => text.replace(`\n${field}:\n`, `\n${field}:\n${line}\n`));
   }
 }
 

@@ -7,7 +7,7 @@ import { wake } from '../../../shared/database/listen.ts';
 import { GARAGE_CHANNEL } from '../../../shared/protocol/tables.ts';
 import type { Garage } from '../context.ts';
 import { planBuilds } from '../dispatch/plan.ts';
-import { queueMail } from '../mail/outbox.ts';
+import { tell } from '../mail/outbox.ts';
 import { acceptedMail, rejectedMail } from './mails.ts';
 import { sourceDirectory } from './places.ts';
 import type { Rejection } from './rejection.ts';
@@ -35,7 +35,8 @@ export async function acceptUpload(
     );
     if (rowCount !== 1) return;
     await takeContent(client, garage, upload, verified);
-    await queueMail(client, acceptedMail(garage, upload, verified, facts.warnings));
+    const mail = acceptedMail(garage, upload, verified, facts.warnings);
+    await tell(garage, client, mail, 'accepted', upload.product);
     await wake(client, GARAGE_CHANNEL);
   });
 }
@@ -58,7 +59,7 @@ export async function rejectUpload(
       ],
     );
     if (rowCount !== 1) return;
-    await queueMail(client, rejectedMail(garage, upload, rejection, facts));
+    await tell(garage, client, rejectedMail(garage, upload, rejection, facts), 'rejected', upload.product);
     await wake(client, GARAGE_CHANNEL);
   });
 }

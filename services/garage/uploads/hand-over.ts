@@ -19,7 +19,7 @@ import { hasRepository } from '../dispatch/repository-tables.ts';
 import { refusedBinariesMail } from './mails.ts';
 import { settledFolder } from './places.ts';
 import { readUpload, type UploadRow } from './upload-row.ts';
-import { queueMail } from '../mail/outbox.ts';
+import { tell } from '../mail/outbox.ts';
 
 /** A round's worth; the next one takes the rest. */
 const MAX_AT_ONCE = 100;
@@ -194,5 +194,7 @@ async function endSet(client: Client, garage: Garage, set: EndedSet): Promise<vo
     return; // the result mail of its source says it
   }
   const upload = await readUpload(client, set.uploadId);
-  if (upload) await queueMail(client, refusedBinariesMail(garage, upload, failReason));
+  if (!upload) return;
+  const mail = refusedBinariesMail(garage, upload, failReason);
+  await tell(garage, client, mail, 'rejected', upload.product);
 }

@@ -14,7 +14,7 @@ export function acceptedMail(
   const queue = garage.common.queues[0].name;
   const what = `${verified.source} ${verified.version} for ${upload.product}`;
   return {
-    ...addressed(upload, verified.source),
+    ...addressed({ ...upload, version: verified.version }, verified.source, 'accepted'),
     kind: 'upload-accepted',
     subject: `${upload.trigger} ACCEPTED into ${queue}`,
     body: body(garage, upload, [
@@ -42,7 +42,7 @@ export function rejectedMail(
   facts: UploadFacts,
 ): NewMail {
   return {
-    ...addressed(upload, facts.source),
+    ...addressed({ ...upload, version: facts.version }, facts.source, 'rejected'),
     kind: 'upload-rejected',
     subject: `${upload.trigger} REJECTED`,
     body: body(garage, upload, [rejection.message, rejection.hint]),
@@ -52,7 +52,7 @@ export function rejectedMail(
 /** Binaries without a build of ours that the repository refused after they had been accepted. */
 export function refusedBinariesMail(garage: Garage, upload: UploadRow, reason: string): NewMail {
   return {
-    ...addressed(upload, upload.source),
+    ...addressed(upload, upload.source, 'rejected'),
     kind: 'binaries-refused',
     subject: `${upload.trigger} REJECTED`,
     body: body(garage, upload, [reason, 'Its binaries are not published. Build them again and upload them.']),
@@ -62,12 +62,18 @@ export function refusedBinariesMail(garage: Garage, upload: UploadRow, reason: s
 function addressed(
   upload: UploadRow,
   source: string | null,
+  result: 'accepted' | 'rejected',
 ): Pick<NewMail, 'subjectKey' | 'recipient' | 'thread' | 'headers'> {
   return {
     subjectKey: upload.id,
     recipient: upload.email,
     thread: `${upload.product}/${source ?? upload.trigger}`,
-    headers: source === null ? {} : { 'X-Debian-Package': source },
+    headers: {
+      ...(source === null ? {} : { 'X-Debian-Package': source }),
+      ...(upload.version === null ? {} : { 'X-Debian-Version': upload.version }),
+      'X-Autobuilder-Product': upload.product,
+      'X-Autobuilder-Result': result,
+    },
   };
 }
 

@@ -52,7 +52,6 @@ export async function rejecting<T>(file: string, work: () => T | Promise<T>): Pr
     if (!(error instanceof AppError) || !isReasonName(error.code)) {
       throw reject('control-file-unreadable', { file }, error);
     }
-    const sentence = filled(REASONS[error.code].sentence, { file, problem: error.message });
-    throw new Rejection(error.code, sentence, error.hint ?? REASONS[error.code].next, error);
+    throw new Rejection(error.code, `${file}: ${error.message}`, error.hint ?? REASONS[error.code].next, error);
   }
 }
