@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { cronExpression, listenAddress, secretFile } from '../../shared/config/fields.ts';
+import { cronExpression, listenAddress, readableFile, secretFile } from '../../shared/config/fields.ts';
+import { productName } from '../../shared/protocol/names.ts';
 
 const mailLists = z.strictObject({
   accepted: z.array(z.email()).default([]),
@@ -80,8 +81,7 @@ export const garageSection = z.strictObject({
         })
         .prefault({}),
       /** Without it, mail goes into `$AUTOBUILDER_HOME/mail` as .eml files. */
-      smtp: smtpSection
-        .optional(),
+      smtp: smtpSection.optional(),
     })
     .prefault({}),
 });
