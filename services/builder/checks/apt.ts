@@ -46,12 +46,17 @@ export function updateAll(target: Target): Promise<void> {
 /** Runs the rest of argv with its output in the file that comes first. */
 const INTO_FILE = 'open STDOUT, ">", shift or die "$!\\n"; exec @ARGV or die "$!\\n"';
 
-/** Lets apt take what lies in the check's folder for what is depended on. Before an update of all lists. */
-export async function useLocalPackages(target: Target): Promise<void> {
+/** Makes what lies in the check's folder a repository. */
+export async function indexLocalPackages(target: Target): Promise<void> {
   const cwd = `${CHECK_FOLDER}/files`;
   const scan: Argv = ['perl', '-e', INTO_FILE, 'Packages', 'dpkg-scanpackages', '--multiversion', '.'];
   const { code } = await target.exec(scan, { cwd });
   if (code !== 0) throw jobFailure('package', 'The packages cannot be read by dpkg-scanpackages');
+}
+
+/** Lets apt take what lies in the check's folder for what is depended on. Before an update of all lists. */
+export async function useLocalPackages(target: Target): Promise<void> {
+  await indexLocalPackages(target);
   await target.exec(['mv', LOCAL_LIST, '/etc/apt/sources.list.d/']);
 }
 

@@ -6,12 +6,12 @@ import { openDriver, type Driver } from '../target/driver.ts';
 import { checkAutopkgtest, hasTests } from './autopkgtest.ts';
 import { checkInstall, installable } from './install.ts';
 import { checkLintian } from './lintian.ts';
-import { checkPiuparts } from './piuparts.ts';
+import { checkPiuparts, withChroot } from './piuparts.ts';
 import { buildAgain, compareBuilds } from './rebuild.ts';
 import { CheckRoom, type RoomOptions } from './room.ts';
 import { reportOf, type Verdict } from './verdict.ts';
 
-export interface CheckContext extends Omit<RoomOptions, 'more'> {
+export interface CheckContext extends Omit<RoomOptions, 'more' | 'seed'> {
   /** Told of what must be closed at the end, and of the report. */
   running: { driver: Pick<Driver, 'close'> | null; report: CheckReport | null };
 }
@@ -53,7 +53,7 @@ async function reach(context: CheckContext): Promise<Verdict> {
   if (job.check === 'rebuild') return rebuild(context);
   // A check that takes too long is the package's fault from here on.
   await context.stages.enter('build');
-  const room = new CheckRoom(context);
+  const room = new CheckRoom(job.check === 'piuparts' ? withChroot(context) : context);
   running.driver = room;
   switch (job.check) {
     case 'install':
@@ -63,7 +63,7 @@ async function reach(context: CheckContext): Promise<Verdict> {
     case 'autopkgtest':
       return checkAutopkgtest(job, room);
     case 'piuparts':
-      return checkPiuparts(job, room);
+      return checkPiuparts(room, context);
     default:
       return unreachable(job.check);
   }

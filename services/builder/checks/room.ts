@@ -17,6 +17,8 @@ export interface RoomOptions extends DriverContext {
   driverName: 'overlay' | 'sbuild';
   /** Host folders by the name they get in {@link CHECK_FOLDER}: their plain files are put in. */
   more?: Record<string, { folder: string; names: string[] }>;
+  /** Puts in what else is needed, before the target starts. */
+  seed?: (root: string) => Promise<void>;
 }
 
 export class CheckRoom {
@@ -38,6 +40,7 @@ export class CheckRoom {
       seed: async (root) => {
         await seedTarget(root, attempt, job);
         await this.#seed(root);
+        await this.#options.seed?.(root);
       },
     });
     return this.#target;

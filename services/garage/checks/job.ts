@@ -28,7 +28,7 @@ const TOOLS: Record<CheckName, string[]> = {
   install: [],
   lintian: ['lintian'],
   autopkgtest: ['autopkgtest'],
-  piuparts: [],
+  piuparts: ['piuparts'],
   rebuild: [],
 };
 

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { AppError } from '../../../shared/errors/app-error.ts';
 import { addAccountCommands } from './accounts.ts';
 import { addBuildCommands } from './builds.ts';
+import { addCheckCommands } from './checks.ts';
 import type { Cli } from './context.ts';
 import { addHowtoCommands } from './howto.ts';
 import { addInstallCheckCommand } from './install-check.ts';
@@ -28,6 +29,7 @@ export async function runCommandLine(args: string[], output: Output): Promise<nu
   addBuildCommands(cli);
   addQueueCommands(cli);
   addInstallCheckCommand(cli);
+  addCheckCommands(cli);
   addHowtoCommands(cli);
   try {
     await program.parseAsync(args, { from: 'user' });

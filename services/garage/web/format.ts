@@ -61,6 +61,10 @@ const TONES: Record<string, Tone> = {
   blocked: 'warn',
   draining: 'warn',
   machine: 'warn',
+  passed: 'good',
+  failed: 'bad',
+  error: 'warn',
+  running: 'busy',
 };
 
 /** A status word, coloured; the word itself says everything, colour only helps. */

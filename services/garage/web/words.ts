@@ -3,7 +3,7 @@
 const BUILDS: Record<string, string> = {
   'needs-build': 'waits for a free slot',
   building: 'is being built',
-  built: 'built; results are being handed over',
+  built: 'built; is being checked and handed over',
   uploaded: 'handed to the repository; not yet published',
   installed: 'published: apt can install it',
   'dep-wait': 'waits for a build-dependency',

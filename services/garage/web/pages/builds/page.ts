@@ -9,6 +9,7 @@ import { html, type Markup } from '../../markup.ts';
 import { facts, table, type Column } from '../../table.ts';
 import { wordOfBuild } from '../../words.ts';
 import { attemptRows, logFile, resultOf, type AttemptRow } from './attempts.ts';
+import { checksSection } from './checks.ts';
 import { readTail } from './log-file.ts';
 import { rowId } from './ids.ts';
 
@@ -40,6 +41,7 @@ export function buildPage(app: FastifyInstance): void {
       script: newest !== undefined && newest.finished_at === null,
       body: html`${details(build)} ${newest && stages(newest)}
         ${newest && (await logSection(build, newest, logFile(app.web.garage, newest)))}
+        ${await checksSection(pool, id)}
         <h2>Attempts</h2>
         ${table('Attempts, newest first', attemptColumns(id), attempts, 'It was not tried yet.')}`,
     });

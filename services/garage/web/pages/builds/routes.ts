@@ -4,6 +4,7 @@ import { notFound, parse } from '../../errors.ts';
 import { sendPage } from '../../layout.ts';
 import { html } from '../../markup.ts';
 import { moreLink, PAGE_ROWS, slice } from '../../paging.ts';
+import { checkLogRoute } from './checks.ts';
 import { rowId } from './ids.ts';
 import { logRoutes } from './log-routes.ts';
 import { buildPage } from './page.ts';
@@ -27,4 +28,5 @@ export function buildPages(app: FastifyInstance): void {
   });
   buildPage(app);
   logRoutes(app);
+  checkLogRoute(app);
 }
