@@ -23,6 +23,10 @@ export const repositorySection = z.strictObject({
   syncSweepS: z.number().positive().default(5),
   /** Adds Valid-Until to Release; signed anew when half of it has passed. Default: no Valid-Until. */
   validDays: z.number().positive().optional(),
+  /** The uncompressed indexes too, for clients that read neither gz nor xz. */
+  plainIndexes: z.boolean().default(false),
+  /** MD5 sums in Release, for clients that know nothing else. */
+  md5: z.boolean().default(false),
   /** Goes into the archive key's user id when it is made. */
   keyEmail: z.email().default('autobuilder@localhost.localdomain'),
 });

@@ -15,6 +15,8 @@ export interface QueuePlaces {
   dists: string;
   /** `staging/<queue>/.<product>.changed` */
   marker: string;
+  /** `repository/index-state/<queue>/<product>`: a cache of what the indexes were made of. */
+  states: string;
 }
 
 /** The places of one product in one queue; throws for names that are not in the form. */
@@ -27,6 +29,7 @@ export function placesOf(home: Home, queue: string, product: string): QueuePlace
     generations: path.join(root, 'generations', name),
     dists: path.join(root, 'dists', name),
     marker: path.join(root, `.${name}.changed`),
+    states: path.join(home.repository, 'index-state', queueName.parse(queue), name),
   };
 }
 

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dput, makeInstallation, type Installation, type Uploader } from '../support/installation.ts';
 import { makeSourcePackage, signChanges } from '../support/source-package.ts';
+import { readIndex } from '../support/read-index.ts';
 import { waitFor } from '../support/wait.ts';
 
 const LINE_TIMEOUT_MS = 300_000;
@@ -92,9 +93,7 @@ async function statuses(trigger: string): Promise<string[]> {
 async function livePackages(): Promise<string> {
   const main = path.join(line.home.live, 'devel', 'dists', line.product, 'main');
   const parts = (await readdir(main).catch(() => [])).filter((part) => part.startsWith('binary-'));
-  const texts = await Promise.all(
-    parts.map((part) => readFile(path.join(main, part, 'Packages'), 'utf8').catch(() => '')),
-  );
+  const texts = await Promise.all(parts.map((part) => readIndex(path.join(main, part, 'Packages.gz'))));
   return texts.join('\n');
 }
 

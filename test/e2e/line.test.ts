@@ -15,6 +15,7 @@ import {
   signChanges,
   type SourcePackage,
 } from '../support/source-package.ts';
+import { readIndex } from '../support/read-index.ts';
 import { waitFor } from '../support/wait.ts';
 
 /** A cold machine makes its base first. */
@@ -84,7 +85,7 @@ async function waitLive(queue: string, needle: string): Promise<string> {
   const packages = path.join(line.home.live, queue, 'dists', line.product, 'main');
   return waitFor(`${needle} in live's ${queue}`, async () => {
     for (const part of await readdir(packages)) {
-      const text = await readFile(path.join(packages, part, 'Packages'), 'utf8').catch(() => '');
+      const text = await readIndex(path.join(packages, part, 'Packages.gz'));
       if (text.includes(needle)) return text;
     }
     return null;

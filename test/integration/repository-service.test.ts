@@ -1,8 +1,9 @@
 /** The service as a real process: starts alone, is woken, survives kill -9, ends at SIGTERM with 0. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, afterEach, expect, test } from 'vitest';
+import { readIndex } from '../support/read-index.ts';
 import { waitFor } from '../support/wait.ts';
 import { handOver, makeSet, openTestRepository } from './repository-support.ts';
 
@@ -49,8 +50,8 @@ function addressOf(started: Started): string {
 }
 
 async function isInLive(source: string): Promise<boolean> {
-  const packages = path.join(repository.home.live, 'devel/dists/bookworm/main/binary-amd64/Packages');
-  return (await readFile(packages, 'utf8').catch(() => '')).includes(`Package: ${source}\n`);
+  const packages = path.join(repository.home.live, 'devel/dists/bookworm/main/binary-amd64/Packages.gz');
+  return (await readIndex(packages)).includes(`Package: ${source}\n`);
 }
 
 test('from nothing to live, over kill -9, to a clean end', async () => {
@@ -86,8 +87,11 @@ test('from nothing to live, over kill -9, to a clean end', async () => {
     const { rows } = await repository.pool.query<{ status: string }>('select status from orders');
     return rows[0]?.status === 'done';
   });
-  const metrics = await (await fetch(`${addressOf(second)}/metrics`)).text();
-  expect(metrics).toContain('autobuilder_repository_orders_total{result="done"} 1');
+  // Counted after the commit that made it `done`.
+  await waitFor('the order to be counted', async () => {
+    const metrics = await (await fetch(`${addressOf(second)}/metrics`)).text();
+    return metrics.includes('autobuilder_repository_orders_total{result="done"} 1');
+  });
 
   second.child.kill('SIGTERM');
   live.child.kill('SIGTERM');

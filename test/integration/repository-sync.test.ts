@@ -134,7 +134,7 @@ test('InRelease comes last: a sync that is cut off before it leaves clients a wh
   const byHash = await readdir(path.join(staged, 'by-hash/SHA256'));
   const inLive = await readdir(path.join(dists, 'main/binary-amd64/by-hash/SHA256'));
   expect(inLive).toEqual(expect.arrayContaining(byHash));
-  for (const hash of before.matchAll(/^ ([0-9a-f]{64}) +\d+ main\/binary-amd64/gm)) {
+  for (const hash of before.matchAll(/^ ([0-9a-f]{64}) +\d+ main\/binary-amd64\/\S+\.[gx]z$/gm)) {
     expect(inLive).toContain(hash[1]);
   }
   await stat(path.join(repository.home.live, 'devel/pool/bookworm/main/o/ordered/ordered_1.0_amd64.deb'));

@@ -21,9 +21,17 @@ import type { Repository } from '../context.ts';
 import { lockedTransaction, type QueueLock } from '../locks.ts';
 import { placesOf, type QueuePlaces } from '../places.ts';
 import { releaseShape, type ReleaseShape } from '../indexes/release.ts';
+import { keepState } from '../indexes/engine.ts';
 import { touchMarker } from '../sync/marker.ts';
 import { currentDate, pruneGenerations, switchTo, writeGeneration } from './tree.ts';
-import { changeMembers, insertPreparing, moveGeneration, packagesAfter, type Generation } from './rows.ts';
+import {
+  changeMembers,
+  insertPreparing,
+  moveGeneration,
+  namesOf,
+  packagesAfter,
+  type Generation,
+} from './rows.ts';
 
 /** Folders kept for rolling back and for a sync that is under way. */
 export const KEPT_GENERATIONS = 10;
@@ -49,6 +57,8 @@ export interface Changes {
 export function wantedShape(repository: Repository, at: { queue: string; product: string }): ReleaseShape {
   return releaseShape(repository.common, at, {
     validDays: repository.config.validDays,
+    plain: repository.config.plainIndexes,
+    md5: repository.config.md5,
     fingerprint: repository.signer.publicKey.fingerprint,
   });
 }
@@ -72,9 +82,11 @@ export async function publish(
     shape: JSON.stringify(shape),
   });
   await repository.step('generation-preparing');
-  const packages = await packagesAfter(lock.client, changes);
-  const date = await nextDate(places);
-  const content = { shape, packages, date, signer: repository.signer };
+  const content = {
+    ...{ shape, date: await nextDate(places), signer: repository.signer },
+    changed: await namesOf(lock.client, [...changes.add, ...changes.remove]),
+    packages: (names: readonly string[] | null) => packagesAfter(lock.client, changes, names),
+  };
   await writeGeneration(places, generation.number, content, (name) => repository.step(name));
   await repository.step('generation-written');
   await stage(repository, lock, changes, generation);
@@ -112,6 +124,7 @@ export async function activate(repository: Repository, places: QueuePlaces, numb
   await repository.step('generation-switched');
   await touchMarker(places.marker, number);
   await pruneGenerations(places, number, KEPT_GENERATIONS);
+  await keepState(places.states, number);
 }
 
 /**

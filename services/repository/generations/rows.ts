@@ -1,7 +1,7 @@
 /** The rows of a generation: `preparing -> staged -> live`, and what a queue holds. */
 import type { Queryable } from '../../../shared/database/pool.ts';
 import { firstRow } from '../../../shared/database/pool.ts';
-import type { IndexedPackage } from '../indexes/select.ts';
+import type { IndexedName, IndexedPackage } from '../indexes/select.ts';
 
 export type GenerationStatus = 'preparing' | 'staged' | 'live';
 
@@ -93,17 +93,28 @@ export async function markLive(database: Queryable, at: At, number: number): Pro
   return rowCount ?? 0;
 }
 
-/** What the queue will hold: its members without `remove`, with `add`. */
+/** What decides where these packages are indexed. */
+export async function namesOf(database: Queryable, ids: readonly string[]): Promise<IndexedName[]> {
+  const { rows } = await database.query<IndexedName>(
+    'select distinct component, kind, name, architecture from packages where id = any($1::bigint[])',
+    [ids],
+  );
+  return rows;
+}
+
+/** What the queue will hold: its members without `remove`, with `add`; of these names, or all when null. */
 export async function packagesAfter(
   database: Queryable,
   change: At & { add: readonly string[]; remove: readonly string[] },
+  names: readonly string[] | null,
 ): Promise<IndexedPackage[]> {
   const { rows } = await database.query<IndexedPackage>(
-    `select component, kind, name, version, architecture, stanza from packages
-      where (id in (select package_id from members where queue = $1 and product = $2)
-             and not id = any($4::bigint[]))
-         or id = any($3::bigint[])`,
-    [change.queue, change.product, change.add, change.remove],
+    `select p.component, p.kind, p.name, p.version, p.architecture, p.stanza from packages p
+      where p.product = $2 and ($5::text[] is null or p.name = any($5))
+        and ((not p.id = any($4::bigint[])
+              and exists (select 1 from members m where m.queue = $1 and m.product = $2 and m.package_id = p.id))
+             or p.id = any($3::bigint[]))`,
+    [change.queue, change.product, change.add, change.remove, names],
   );
   return rows;
 }

@@ -1,67 +1,73 @@
 /** A generation as a folder: written whole, made durable, never touched again. */
-import {
-  lstat,
-  mkdir,
-  open,
-  readdir,
-  readlink,
-  rename,
-  rm,
-  stat,
-  symlink,
-  utimes,
-  writeFile,
-} from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, readlink, rename, rm, stat, symlink, utimes } from 'node:fs/promises';
 import path from 'node:path';
 import { fsyncDirectory } from '../../../shared/files/durable.ts';
 import type { QueuePlaces } from '../places.ts';
-import { selectIndexes, type IndexedPackage } from '../indexes/select.ts';
+import { makeIndexes } from '../indexes/engine.ts';
+import type { IndexedName, IndexedPackage } from '../indexes/select.ts';
 import { releaseText, type ReleaseShape } from '../indexes/release.ts';
-import { writeIndexes } from '../indexes/write.ts';
 import type { Signer } from '../signing/signer.ts';
 
 export function generationFolder(places: QueuePlaces, number: number): string {
   return path.join(places.generations, String(number));
 }
 
-/** Writes generation `number` from nothing; what an earlier try left is removed first. */
-export async function writeGeneration(
-  places: QueuePlaces,
-  number: number,
-  content: { shape: ReleaseShape; packages: readonly IndexedPackage[]; date: Date; signer: Signer },
-  step: (name: string) => Promise<void>,
-): Promise<void> {
-  const folder = generationFolder(places, number);
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
-  const listed = await writeIndexes(folder, selectIndexes(content.packages, content.shape));
-  await step('indexes-written');
-  const release = releaseText(content.shape, content.date, listed);
-  await writeFile(path.join(folder, 'Release'), release);
-  await writeFile(path.join(folder, 'Release.gpg'), await content.signer.detachSign(release));
-  await writeFile(path.join(folder, 'InRelease'), await content.signer.clearsign(release));
-  await settle(folder, content.date);
-  await fsyncDirectory(places.generations);
+export interface GenerationContent {
+  shape: ReleaseShape;
+  date: Date;
+  signer: Signer;
+  /** Every package that comes or goes. */
+  changed: readonly IndexedName[];
+  /** What the queue will hold of these names; of all when null. */
+  packages(names: readonly string[] | null): Promise<IndexedPackage[]>;
 }
 
 /**
- * fsyncs everything and sets each file's time to the generation's date: HTTP clients and rsync compare
- * times in whole seconds, and two generations never share a date.
+ * Writes generation `number` from the one that clients see now and what changed; what an earlier try left is
+ * removed first. Each new file has the generation's date as its time: HTTP clients and rsync compare times in
+ * whole seconds, and two generations never share a date. A file taken over keeps its time with its bytes.
  */
-async function settle(folder: string, date: Date): Promise<void> {
+export async function writeGeneration(
+  places: QueuePlaces,
+  number: number,
+  content: GenerationContent,
+  step: (name: string) => Promise<void>,
+): Promise<void> {
+  const { shape, date, signer } = content;
+  const folder = generationFolder(places, number);
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  const current = await currentNumber(places);
+  const listed = await makeIndexes({
+    ...{ scope: shape, offer: shape, number, folder, date, states: places.states },
+    previous: current === null ? null : { number: current, folder: generationFolder(places, current) },
+    changed: content.changed,
+    packages: (names) => content.packages(names),
+  });
+  await step('indexes-written');
+  const release = releaseText(shape, date, listed);
+  await writeDated(path.join(folder, 'Release'), release, date);
+  await writeDated(path.join(folder, 'Release.gpg'), await signer.detachSign(release), date);
+  await writeDated(path.join(folder, 'InRelease'), await signer.clearsign(release), date);
+  await settleFolders(folder);
+  await fsyncDirectory(places.generations);
+}
+
+async function writeDated(file: string, text: string, date: Date): Promise<void> {
+  const handle = await open(file, 'w', 0o644);
+  try {
+    await handle.writeFile(text);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await utimes(file, date, date);
+}
+
+/** Makes the names durable; the files are already. */
+async function settleFolders(folder: string): Promise<void> {
   for (const entry of await readdir(folder, { withFileTypes: true })) {
-    const at = path.join(folder, entry.name);
-    if (entry.isDirectory()) {
-      await settle(at, date);
-      continue;
-    }
-    await utimes(at, date, date);
-    const handle = await open(at, 'r');
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+    if (entry.isDirectory()) await settleFolders(path.join(folder, entry.name));
   }
   await fsyncDirectory(folder);
 }

@@ -15,6 +15,8 @@ export interface ReleaseShape {
   architectures: string[];
   notAutomatic: boolean;
   validDays: number | null;
+  plain: boolean;
+  md5: boolean;
   /** Of the key that signs it. */
   fingerprint: string;
 }
@@ -23,7 +25,7 @@ export interface ReleaseShape {
 export function releaseShape(
   common: CommonConfig,
   at: { queue: string; product: string },
-  signing: { validDays: number | undefined; fingerprint: string },
+  signing: { validDays: number | undefined; fingerprint: string; plain: boolean; md5: boolean },
 ): ReleaseShape {
   const queue = requireQueue(common, at.queue);
   const product = requireProduct(common, at.product);
@@ -35,6 +37,8 @@ export function releaseShape(
     architectures: product.architectures,
     notAutomatic: queue.notAutomatic,
     validDays: signing.validDays ?? null,
+    plain: signing.plain,
+    md5: signing.md5,
     fingerprint: signing.fingerprint,
   };
 }

@@ -1,0 +1,133 @@
+import { execFileSync } from 'node:child_process';
+import { gunzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  changeChunks,
+  compareNames,
+  isBoundary,
+  makeChunks,
+  type Chunk,
+  type Group,
+} from './chunked-index.ts';
+import { compressBlocks, splitStream, streamHeader, streamTail } from './xz.ts';
+
+const stanza = (name: string, version: number): Buffer =>
+  Buffer.from(
+    `Package: ${name}\nVersion: ${String(version)}\nDescription: é ${'x'.repeat(version % 50)}\n\n`,
+  );
+
+function groupsOf(text: Buffer): Group[] {
+  return text
+    .toString('utf8')
+    .split('\n\n')
+    .filter(Boolean)
+    .map((part) => ({ name: /^Package: (.*)$/m.exec(part)?.[1] ?? '', text: Buffer.from(`${part}\n\n`) }));
+}
+
+function sorted(content: ReadonlyMap<string, number>): Group[] {
+  return [...content]
+    .sort(([a], [b]) => compareNames(a, b))
+    .map(([name, version]) => ({ name, text: stanza(name, version) }));
+}
+
+const forms = (chunks: readonly Chunk[]): Record<string, Buffer> => ({
+  text: Buffer.concat(chunks.map((chunk) => chunk.text)),
+  gz: Buffer.concat(chunks.map((chunk) => chunk.gz)),
+  xz: Buffer.concat([
+    streamHeader(),
+    ...chunks.map((chunk) => chunk.xz),
+    streamTail(chunks.map(({ unpaddedSize, text }) => ({ unpaddedSize, uncompressedSize: text.length }))),
+  ]),
+});
+
+describe('xz streams', () => {
+  it('put together from blocks are read by xz as one stream', async () => {
+    const texts = ['first\n', 'second '.repeat(10_000), 'third\n'].map((text) => Buffer.from(text));
+    const blocks = await compressBlocks(texts);
+    const stream = Buffer.concat([streamHeader(), ...blocks.map((block) => block.bytes), streamTail(blocks)]);
+    expect(execFileSync('xz', ['-dc'], { input: stream }).equals(Buffer.concat(texts))).toBe(true);
+    const [, totals] = execFileSync('sh', ['-c', 'f=$(mktemp); cat > $f; xz --robot --list $f; rm $f'], {
+      input: stream,
+    })
+      .toString('utf8')
+      .split('\n')
+      .map((line) => line.split('\t'));
+    expect(totals?.slice(0, 3)).toEqual(['file', '1', '3']);
+    expect(splitStream(stream)).toEqual(blocks);
+  });
+
+  it('have the same block for the same text, alone or among others', async () => {
+    const texts = Array.from({ length: 5 }, (_, at) => Buffer.from(`text ${String(at)} `.repeat(500)));
+    const together = await compressBlocks(texts);
+    for (const [at, text] of texts.entries()) expect((await compressBlocks([text]))[0]).toEqual(together[at]);
+  });
+
+  it('are fine without blocks', () => {
+    const stream = Buffer.concat([streamHeader(), streamTail([])]);
+    expect(execFileSync('xz', ['-dc'], { input: stream }).length).toBe(0);
+  });
+});
+
+describe('a chunked index', () => {
+  it('compresses only what a change touches', async () => {
+    const content = new Map(Array.from({ length: 3_000 }, (_, at) => [`package-${String(at)}`, at]));
+    const before = await makeChunks(sorted(content));
+    expect(before.length).toBeGreaterThan(10);
+    const after = await changeChunks(
+      before,
+      new Map([['package-1500', stanza('package-1500', 7)]]),
+      groupsOf,
+    );
+    expect(after).toHaveLength(before.length);
+    expect(after.filter((chunk) => !before.includes(chunk))).toHaveLength(1);
+  });
+
+  it('is what its parts say, in every form', async () => {
+    const content = new Map(Array.from({ length: 700 }, (_, at) => [`p${String(at)}`, at]));
+    const { text, gz, xz } = forms(await makeChunks(sorted(content)));
+    expect(gunzipSync(gz!).equals(text!)).toBe(true);
+    expect(execFileSync('xz', ['-dc'], { input: xz }).equals(text!)).toBe(true);
+    expect(text!.equals(Buffer.concat(sorted(content).map((group) => group.text)))).toBe(true);
+  });
+
+  it('has the same bytes by any history as made anew', async () => {
+    // Names at chunk borders are where mistakes would be, so half of them are.
+    const all = Array.from({ length: 20_000 }, (_, at) => `n${at.toString(36)}`);
+    const names = [
+      ...all.filter((name) => isBoundary(name)).slice(0, 12),
+      ...all.filter((name) => !isBoundary(name)).slice(0, 12),
+    ];
+    const change = fc.record({
+      name: fc.constantFrom(...names),
+      version: fc.option(fc.integer({ min: 0, max: 99 })),
+    });
+    const history = fc.array(fc.array(change, { minLength: 1, maxLength: 6 }), {
+      minLength: 1,
+      maxLength: 8,
+    });
+    await fc.assert(
+      fc.asyncProperty(history, async (steps) => {
+        const content = new Map<string, number>();
+        let chunks: Chunk[] = [];
+        for (const step of steps) {
+          for (const { name, version } of step) {
+            if (version === null) content.delete(name);
+            else content.set(name, version);
+          }
+          const changes = new Map(
+            step.map(({ name }) => {
+              const version = content.get(name);
+              return [name, version === undefined ? null : stanza(name, version)] as const;
+            }),
+          );
+          chunks = await changeChunks(chunks, changes, groupsOf);
+        }
+        const anew = await makeChunks(sorted(content));
+        expect(chunks.map((chunk) => chunk.first)).toEqual(anew.map((chunk) => chunk.first));
+        expect(forms(chunks)).toEqual(forms(anew));
+      }),
+      { numRuns: process.env['AUTOBUILDER_LONG'] ? 400 : 25 },
+    );
+  });
+});

@@ -1,0 +1,143 @@
+import { mkdtemp, readdir, readFile, rm, stat, truncate } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ReleaseIndex } from '../../../shared/debian/indexes.ts';
+import { makeIndexes } from './engine.ts';
+import type { IndexedName, IndexedPackage } from './select.ts';
+
+const scope = { components: ['main'], architectures: ['amd64', 'i386'] };
+const offer = { plain: false, md5: false };
+let root: string;
+let next = 0;
+
+beforeAll(async () => {
+  root = await mkdtemp(path.join(tmpdir(), 'autobuilder-engine-'));
+});
+afterAll(async () => {
+  await rm(root, { recursive: true, force: true });
+});
+
+type Content = Map<string, IndexedPackage>;
+
+/** One archive: its states and its generations. */
+class Archive {
+  readonly #folder = path.join(root, String((next += 1)));
+  #number = 0;
+  /** Names asked of the database by the last generation; null: everything. */
+  asked: readonly string[] | null = [];
+
+  generation(number = this.#number): string {
+    return path.join(this.#folder, 'generations', String(number));
+  }
+
+  async publish(content: Content, changed: IndexedName[], fresh = false): Promise<ReleaseIndex[]> {
+    const previous = this.#number > 0 && !fresh ? { number: this.#number, folder: this.generation() } : null;
+    this.#number += 1;
+    this.asked = [];
+    return makeIndexes({
+      ...{ scope, offer, number: this.#number, folder: this.generation(), previous },
+      ...{
+        states: path.join(this.#folder, 'states'),
+        date: new Date(1_700_000_000_000 + this.#number * 1000),
+      },
+      changed,
+      packages: async (names) => {
+        this.asked = names;
+        return [...content.values()].filter((each) => names === null || names.includes(each.name));
+      },
+    });
+  }
+
+  async files(): Promise<Record<string, string>> {
+    const names = await readdir(this.generation(), { recursive: true, withFileTypes: true });
+    const found = names
+      .filter((entry) => entry.isFile())
+      .map((entry) => path.join(entry.parentPath, entry.name));
+    const pairs = found.map(async (file) => [
+      path.relative(this.generation(), file),
+      await readFile(file, 'base64'),
+    ]);
+    return Object.fromEntries((await Promise.all(pairs)).sort()) as Record<string, string>;
+  }
+}
+
+function made(
+  name: string,
+  version: string,
+  architecture: string,
+  kind: IndexedPackage['kind'] = 'deb',
+): IndexedPackage {
+  const stanza = `Package: ${name}\nVersion: ${version}\nArchitecture: ${architecture}`;
+  return { component: 'main', kind, name, version, architecture, stanza };
+}
+const keyOf = (each: IndexedPackage): string =>
+  [each.kind, each.name, each.version, each.architecture].join(' ');
+
+describe('the index engine', () => {
+  it('makes the same files step by step as from nothing, and lists the same', async () => {
+    const one = fc
+      .tuple(
+        fc.constantFrom('a', 'b', 'hello', 'libhello', 'z9', 'n4', 'n7'),
+        fc.constantFrom('1', '2', '10'),
+        fc.constantFrom('amd64', 'i386', 'all'),
+        fc.constantFrom<IndexedPackage['kind']>('deb', 'deb', 'source', 'udeb'),
+      )
+      .map(([name, version, architecture, kind]) =>
+        made(name, version, kind === 'source' ? 'source' : architecture, kind),
+      );
+    const step = fc.array(fc.tuple(fc.boolean(), one), { maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 5 }), async (steps) => {
+        const archive = new Archive();
+        const content: Content = new Map();
+        let listed = await archive.publish(content, []);
+        for (const changes of steps) {
+          for (const [comes, each] of changes) {
+            if (comes) content.set(keyOf(each), each);
+            else content.delete(keyOf(each));
+          }
+          listed = await archive.publish(
+            content,
+            changes.map(([, each]) => each),
+          );
+          expect(archive.asked).not.toBeNull();
+        }
+        const anew = new Archive();
+        expect(await anew.publish(content, [])).toEqual(listed);
+        expect(await anew.files()).toEqual(await archive.files());
+      }),
+      { numRuns: process.env['AUTOBUILDER_LONG'] ? 300 : 12 },
+    );
+  });
+
+  it('takes untouched indexes over as they are, and asks only for the names that changed', async () => {
+    const archive = new Archive();
+    const content: Content = new Map(
+      [made('hello', '1', 'amd64'), made('other', '1', 'i386')].map((each) => [keyOf(each), each]),
+    );
+    await archive.publish(content, []);
+    const file = 'main/binary-i386/Packages.xz';
+    const before = await stat(path.join(archive.generation(), file));
+    const newer = made('hello', '2', 'amd64');
+    content.set(keyOf(newer), newer);
+    await archive.publish(content, [newer]);
+    expect(archive.asked).toEqual(['hello']);
+    expect((await stat(path.join(archive.generation(), file))).ino).toBe(before.ino);
+  });
+
+  it('makes everything anew when what it would start from is damaged', async () => {
+    const archive = new Archive();
+    const first = made('hello', '1', 'amd64');
+    const content: Content = new Map([[keyOf(first), first]]);
+    await archive.publish(content, []);
+    await truncate(path.join(archive.generation(), 'main/binary-amd64/Packages.gz'), 5);
+    const newer = made('hello', '2', 'amd64');
+    content.set(keyOf(newer), newer);
+    const listed = await archive.publish(content, [newer]);
+    expect(archive.asked).toBeNull();
+    const anew = new Archive();
+    expect(await anew.publish(content, [])).toEqual(listed);
+  });
+});
