@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createTransport, type SendMailOptions } from 'nodemailer';
 import { writeFileDurably } from '../../../shared/files/durable.ts';
+import type { GarageConfig } from '../config.ts';
 import type { Garage } from '../context.ts';
 
 /** A server that does not answer in this time is down; the mail is tried again later. */
@@ -24,31 +25,51 @@ export interface StoredMail {
 /** Sends one mail; resolves when the server (or the disk) has it, throws when it does not. */
 export type Send = (mail: StoredMail) => Promise<void>;
 
-/** The way that `config.mail` names. */
+/** The way that `config.mail` names. Files are read each time: a new password needs no restart. */
 export async function mailTransport(garage: Garage): Promise<Send> {
   const { from, smtp } = garage.config.mail;
-  if (!smtp) return (mail) => writeMail(garage.home.mail, mail, messageOptions(mail, from));
+  const name = garage.common.name;
+  if (!smtp) return (mail) => writeMail(garage.home.mail, mail, messageOptions(mail, name, from));
   const pass = smtp.passwordFile ? (await readFile(smtp.passwordFile, 'utf8')).trim() : undefined;
+  const ca = smtp.caFile ? await readFile(smtp.caFile, 'utf8') : undefined;
   const transport = createTransport({
-    ...{ host: smtp.host, port: smtp.port, secure: smtp.secure },
+    ...{ host: smtp.host, port: smtp.port, secure: smtp.secure, ...starttlsOptions(smtp) },
     ...{
       connectionTimeout: SMTP_TIMEOUT_MS,
       greetingTimeout: SMTP_TIMEOUT_MS,
       socketTimeout: SMTP_TIMEOUT_MS,
     },
+    ...(ca === undefined ? {} : { tls: { ca } }),
     ...(smtp.user === undefined ? {} : { auth: { user: smtp.user, pass } }),
   });
   return async (mail) => {
-    await transport.sendMail(messageOptions(mail, from));
+    try {
+      await transport.sendMail(messageOptions(mail, name, from));
+    } finally {
+      transport.close();
+    }
   };
 }
 
-function messageOptions(mail: StoredMail, from: string): SendMailOptions {
+type Smtp = NonNullable<GarageConfig['mail']['smtp']>;
+
+/** A password goes over a wire only through TLS. */
+function starttlsOptions({ starttls, user, host, secure }: Smtp): {
+  requireTLS?: boolean;
+  ignoreTLS?: boolean;
+} {
+  if (secure) return {};
+  const isHere = ['localhost', '127.0.0.1', '::1'].includes(host);
+  if (starttls === 'required' || (user !== undefined && !isHere)) return { requireTLS: true };
+  return starttls === 'never' ? { ignoreTLS: true } : {};
+}
+
+function messageOptions(mail: StoredMail, name: string, from: string): SendMailOptions {
   const domain = from.slice(from.lastIndexOf('@') + 1);
   const thread = `<${mail.reference_id}@${domain}>`;
   return {
-    from,
-    to: mail.recipient,
+    from: { name, address: from },
+    to: { name: '', address: mail.recipient },
     subject: mail.subject,
     text: mail.body,
     date: mail.created_at,

@@ -43,6 +43,11 @@ function orderMail(order: FinishedOrder, url: string): NewMail {
       `${url}/queues/${order.to_queue}/${order.product}`,
       '',
     ].join('\n'),
-    headers: { 'X-Debian-Package': order.source },
+    headers: {
+      'X-Debian-Package': order.source,
+      ...(order.source_version === null ? {} : { 'X-Debian-Version': order.source_version }),
+      'X-Autobuilder-Product': order.product,
+      'X-Autobuilder-Result': done ? 'promoted' : 'refused',
+    },
   };
 }
