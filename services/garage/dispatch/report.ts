@@ -46,11 +46,15 @@ function subjectOf({ name, version, product, builds }: ReportedSource, queue: st
       .map((build) => build.architecture)
       .join(', ');
   const refused = on((build) => build.status === 'attempted' && build.failClass === 'repository');
-  const failed = on((build) => build.status === 'attempted' && build.failClass !== 'repository');
+  const unfit = on((build) => build.status === 'attempted' && build.failClass === 'check');
+  const failed = on(
+    ({ status, failClass }) => status === 'attempted' && failClass !== 'repository' && failClass !== 'check',
+  );
   const waiting = on((build) => build.status === 'dep-wait');
   const installed = on((build) => build.status === 'installed');
   const which = `${name} ${version}`;
   if (failed) return `${which} FAILED to build on ${failed}`;
+  if (unfit) return `${which} FAILED its checks on ${unfit}`;
   if (refused) return `${which} REFUSED by ${queue} on ${refused}`;
   if (waiting) return `${which} waits for dependencies on ${waiting}`;
   if (installed) return `Accepted ${which} (${installed}) into ${queue}`;
@@ -75,6 +79,7 @@ function sentence(build: ReportedBuild, queue: string): string {
     case 'installed':
       return `built and published in ${queue}`;
     case 'attempted':
+      if (build.failClass === 'check') return `built, and REFUSED by a check${reason}`;
       if (build.failClass === 'repository') return `built, and REFUSED by the repository${reason}`;
       return `FAILED in stage ${build.stage ?? 'init'} (${build.failClass ?? 'unknown'})${reason}`;
     case 'dep-wait':
