@@ -8,6 +8,7 @@ import { addHowtoCommands } from './howto.ts';
 import { addInstallCheckCommand } from './install-check.ts';
 import type { Output } from './io.ts';
 import { addMaintainerCommands } from './maintainers.ts';
+import { addMailCommands } from './mails.ts';
 import { addQueueCommands } from './queues.ts';
 import { addUploadCommands } from './uploads.ts';
 
@@ -28,6 +29,7 @@ export async function runCommandLine(args: string[], output: Output): Promise<nu
   addUploadCommands(cli);
   addBuildCommands(cli);
   addQueueCommands(cli);
+  addMailCommands(cli);
   addInstallCheckCommand(cli);
   addCheckCommands(cli);
   addHowtoCommands(cli);

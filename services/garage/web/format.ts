@@ -41,6 +41,7 @@ const TONES: Record<string, Tone> = {
   installed: 'good',
   live: 'good',
   done: 'good',
+  sent: 'good',
   active: 'good',
   success: 'good',
   rejected: 'bad',

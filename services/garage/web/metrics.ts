@@ -1,5 +1,6 @@
 /** What /metrics tells. A registry for each server, so that several can be in one process. */
 import type { FastifyInstance } from 'fastify';
+import { mailHealth } from '../mail/mails.ts';
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 /** Counts and times every request by route (never by address: that has no bound). */
@@ -48,6 +49,16 @@ function gauges(app: FastifyInstance, registry: Registry): void {
       );
       open.reset();
       for (const { status, count } of rows) open.set({ status }, count);
+    },
+  });
+  const mails = new Gauge({
+    name: 'autobuilder_mails_open',
+    help: 'Mails that wait, wait too long, or failed in the last week',
+    labelNames: ['state'],
+    registers,
+    collect: async () => {
+      const health = await mailHealth(app.web.garage.pool);
+      for (const [state, count] of Object.entries(health)) mails.set({ state }, count as number);
     },
   });
   const streams: Gauge = new Gauge({

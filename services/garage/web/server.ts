@@ -15,6 +15,7 @@ import { frontPage } from './pages/front.ts';
 import { healthRoutes } from './pages/health.ts';
 import { hostsPage } from './pages/hosts.ts';
 import { howtoPages } from './pages/howto.ts';
+import { mailPages } from './pages/mails.ts';
 import { promoteRoute } from './pages/promote.ts';
 import { queuePages } from './pages/queues.ts';
 import { signInPages } from './pages/sign-in.ts';
@@ -38,7 +39,7 @@ const MAX_UPLOADS = 8;
 
 const PAGES = [
   ...[frontPage, signInPages, uploadPages, uploadsPages, sourcePage, buildPages],
-  ...[queuePages, promoteRoute, hostsPage, howtoPages, healthRoutes],
+  ...[queuePages, promoteRoute, hostsPage, mailPages, howtoPages, healthRoutes],
 ];
 
 /** The application, not yet listening. Makes the session key at first start. */
