@@ -125,10 +125,10 @@ export async function resum(files: Files, file: string, ending = '.changes'): Pr
 export async function listFile(
   files: Files,
   name: string,
-  content: string,
+  content: string | Buffer,
   ending = '.changes',
 ): Promise<void> {
-  const bytes = Buffer.from(content);
+  const bytes = Buffer.from(content as string);
   const file = path.join(path.dirname(files.get(nameOf(files, ending))!), name);
   await writeFile(file, bytes);
   files.set(name, file);

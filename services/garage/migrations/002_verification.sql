@@ -1,7 +1,7 @@
 -- Verification: who may upload, what was signed before, failures of our own, binaries that were uploaded.
 
 -- 64-bit ids of the primary key and its subkeys, upper-case hexadecimal, so that a signature's issuer is
--- looked up and not searched for. Null: stored before this column; read once and filled in.
+-- looked up and not searched for. Null: stored before this column was, and so always looked at.
 alter table openpgp_keys add column key_ids text[];
 create index openpgp_keys_by_id on openpgp_keys using gin (key_ids);
 
