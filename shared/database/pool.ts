@@ -54,6 +54,11 @@ export function createPool(url: string, schema: string, onIdleError: (error: Err
 export async function transaction<T>(pool: Pool, work: (client: Client) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;
+  // A connection that breaks while no query runs says so by an event; the next query then throws.
+  const onError = (error: Error): void => {
+    broken = error;
+  };
+  client.on('error', onError);
   try {
     await client.query('begin');
     const value = await work(client);
@@ -65,6 +70,7 @@ export async function transaction<T>(pool: Pool, work: (client: Client) => Promi
     });
     throw error;
   } finally {
+    client.off('error', onError);
     client.release(broken);
   }
 }

@@ -21,6 +21,8 @@ const NAVIGATION = [
   ['/how-to/upload', 'How to upload'],
 ] as const;
 
+const ADMIN_NAVIGATION = [['/mails', 'Mails']] as const;
+
 /** Sends a page; its status is what `reply` already says. */
 export async function sendPage(request: FastifyRequest, reply: FastifyReply, page: Page): Promise<unknown> {
   const csrf = request.account ? reply.generateCsrf() : '';
@@ -63,8 +65,9 @@ function frame(request: FastifyRequest, page: Page, csrf: string): Markup {
 
 function navigation(request: FastifyRequest): Markup {
   const path = request.url.split('?')[0] ?? '';
+  const entries = request.account?.admin ? [...NAVIGATION, ...ADMIN_NAVIGATION] : NAVIGATION;
   return html`<nav aria-label="Main">
-    ${NAVIGATION.map(([href, label]) => {
+    ${entries.map(([href, label]) => {
       const here = path === href || path.startsWith(`${href}/`);
       return here
         ? html`<a href="${href}" aria-current="page">${label}</a>`
