@@ -27,12 +27,17 @@ interface UploadItem {
   arrivedAt: Date;
   decidedAt: Date | null;
   settledAt: Date | null;
+  /** How often it failed by no fault of its uploader, why the last time, when it is tried again. */
+  failures: number;
+  lastFailure: string | null;
+  retryAt: Date | null;
 }
 
 const UPLOADS = `
   select u.id, u.product, a.login, u.trigger_file as trigger, u.status, u.source, u.version,
          u.signed_by as "signedBy", u.reason_code as "reasonCode", u.reason, u.hint, u.warnings, u.files,
-         u.arrived_at as "arrivedAt", u.decided_at as "decidedAt", u.settled_at as "settledAt"
+         u.arrived_at as "arrivedAt", u.decided_at as "decidedAt", u.settled_at as "settledAt",
+         u.failures, u.last_failure as "lastFailure", u.retry_at as "retryAt"
     from uploads u join accounts a on a.id = u.account_id`;
 
 /** Adds both command groups to the program. */
@@ -79,10 +84,15 @@ async function listUploads(
   if (options.json) return printJson(cli.output, rows);
   const table = rows.map((row) => [
     ...[row.id.slice(0, 8), row.arrivedAt, row.product, row.login, row.trigger],
-    ...[row.status, row.reason],
+    ...[row.status, row.reason ?? failureOf(row)],
   ]);
   const headings = ['ID', 'ARRIVED', 'PRODUCT', 'LOGIN', 'FILE', 'STATUS', 'REASON'];
   printTable(cli.output, headings, table, 'There are no uploads');
+}
+
+/** Why one that is not finished is not. */
+function failureOf({ settledAt, failures, lastFailure }: UploadItem): string | null {
+  return settledAt === null && failures > 0 ? `failed ${String(failures)} times: ${lastFailure ?? ''}` : null;
 }
 
 async function showUpload(cli: Cli, garage: Garage, id: string, json: boolean): Promise<void> {
@@ -94,11 +104,13 @@ async function showUpload(cli: Cli, garage: Garage, id: string, json: boolean): 
   if (!row) throw new AppError('upload-unknown', `There is no upload '${id}'`);
   if (another) throw new AppError('id-ambiguous', `Several uploads' ids begin with '${id}'`);
   if (json) return printJson(cli.output, row);
-  const { signedBy, reasonCode, arrivedAt, decidedAt, settledAt, ...facts } = row;
+  const { signedBy, reasonCode, arrivedAt, decidedAt, settledAt, failures, lastFailure, retryAt, ...facts } =
+    row;
   printFacts(cli.output, {
     ...facts,
     ...{ 'signed by': signedBy, code: reasonCode },
     ...{ arrived: arrivedAt, decided: decidedAt, settled: settledAt },
+    ...(settledAt === null && failures > 0 ? { failures, failed: lastFailure, 'next try': retryAt } : {}),
   });
 }
 
