@@ -1,7 +1,8 @@
 /**
  * A stand-in for the runner: real processes, real files, and states that a test steers, but nothing is built.
  * It does what the source's name says (see `ENDS`), writes numbered lines until the file
- * `<workdir>/open-<source>` is there, and never forgets where it is.
+ * `<workdir>/open-<source>` is there, and never forgets where it is. A check waits for `open-<source>-<check>`, which holds its result as JSON
+ * if it is to be another than a success.
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -120,6 +121,13 @@ function removeLeftovers(job) {
   }
 }
 
+/** What the test says of this check. */
+function check(open) {
+  const said = existsSync(open) ? readFileSync(open, 'utf8') : '';
+  const well = { exitClass: 'success', stage: 'done', message: '', check: { note: 'It is well', lines: [] } };
+  return said === '' ? well : { stage: 'build', message: '', ...JSON.parse(said) };
+}
+
 async function run() {
   const job = read('job.json');
   const startedAt = new Date().toISOString();
@@ -130,16 +138,19 @@ async function run() {
     writeFileSync(at('build.log'), '');
     truncateSync(at('build.log'), 10 * 2 ** 30);
   }
-  const open = path.join(workdir, `open-${job.source}`);
+  const what = job.kind === 'check' ? `${job.source}-${job.check}` : job.source;
+  const open = path.join(workdir, `open-${what}`);
   // A test that broke off leaves nothing running for longer than this many milliseconds.
   for (let line = 1; line < 60_000 && !existsSync(open) && !existsSync(at('cancelled')); line += 1) {
-    appendFileSync(at('build.log'), `line ${line} of ${job.source}\n`);
+    appendFileSync(at('build.log'), `line ${line} of ${what}\n`);
     await sleep(1);
   }
   appendFileSync(at('build.log'), 'the end\n');
   const end = existsSync(at('cancelled'))
     ? { exitClass: 'cancelled', stage: 'build', message: 'cancelled' }
-    : ((isHonest() ? undefined : ENDS[job.source]) ?? good)(job);
+    : job.kind === 'check'
+      ? check(open)
+      : ((isHonest() ? undefined : ENDS[job.source]) ?? good)(job);
   write('result.json', {
     ...{ version: 1, attempt: job.attempt, missing: [], driver: 'overlay', stageSeconds: { build: 1 } },
     ...{ startedAt, finishedAt: new Date().toISOString(), files: [] },

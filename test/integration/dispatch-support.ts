@@ -143,10 +143,12 @@ export interface Line {
 export async function openLine(
   build: NonNullable<TestGarageOverrides['garage']>['build'] = {},
   slots = 2,
+  more: Pick<TestGarageOverrides, 'products'> = {},
 ): Promise<Line> {
   const live = await serveLive();
   const workdir = await makeWorkdir();
   const garage = await openTestGarage({
+    ...more,
     garage: { repositoryUrl: live.url, url: 'http://garage.example.org', build },
     builder: { listen: '127.0.0.1:0', slots, workdir },
   });
