@@ -37,6 +37,12 @@ const uploadPolicy = {
         .positive()
         .default(8 * 1024 ** 3),
       files: z.number().int().positive().max(2_001).default(2_001),
+      /** What one file may say that it unpacks to; nothing in Debian main has a third of the default. */
+      unpackedBytes: z
+        .number()
+        .int()
+        .positive()
+        .default(64 * 1024 ** 3),
     })
     .prefault({}),
   /** What becomes of uploaded binaries: kept and rebuilt, a reason to reject, or published as they are. */

@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { lstat, open } from 'node:fs/promises';
 import path from 'node:path';
 import type { ListedFile } from '../../../shared/debian/file-list.ts';
+import { declaredUnpackedBytes, type ReadAt } from '../../../shared/debian/unpacked-size.ts';
 import { hasErrno } from '../../../shared/errors/app-error.ts';
 import { hashFile, type FileSums } from '../../../shared/files/hash-file.ts';
 import type { Product } from '../../../shared/config/common.ts';
@@ -26,10 +27,12 @@ export class UploadFiles {
   readonly folder: string;
   /** Bytes by name, of those that are there. */
   readonly sizes: ReadonlyMap<string, number>;
+  readonly #product: InspectOptions['product'];
   readonly #sums = new Map<string, Promise<FileSums>>();
 
-  private constructor(folder: string, sizes: Map<string, number>) {
+  private constructor(folder: string, sizes: Map<string, number>, product: InspectOptions['product']) {
     this.folder = folder;
+    this.#product = product;
     this.sizes = sizes;
   }
 
@@ -50,7 +53,7 @@ export class UploadFiles {
     if (total > limits.bytes) {
       throw reject('upload-too-large', { count: total, limit: limits.bytes, product });
     }
-    return new UploadFiles(folder, sizes);
+    return new UploadFiles(folder, sizes, options.product);
   }
 
   has(name: string): boolean {
@@ -77,24 +80,28 @@ export class UploadFiles {
   }
 
   /**
-   * Rejects a file whose first bytes are not of the compression that its name says: unpackers go by either,
-   * and nothing is unpacked here that could tell.
+   * Rejects a file whose first bytes are not of the compression that its name says (`file-not-compressed`), or
+   * that says that it unpacks to more than the limit (`file-unpacks-too-large`). Nothing is unpacked here.
    */
   async requireCompression(file: string): Promise<void> {
     const magic = MAGIC[path.extname(file).slice(1)];
     if (magic === undefined) return;
-    const start = await firstBytes(path.join(this.folder, file), MAGIC_BYTES);
-    if (!start.toString('hex').startsWith(magic)) throw reject('file-not-compressed', { file });
-  }
-}
-
-async function firstBytes(file: string, count: number): Promise<Buffer> {
-  const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW);
-  try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(count), 0, count, 0);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await handle.close();
+    const handle = await open(path.join(this.folder, file), constants.O_RDONLY | constants.O_NOFOLLOW);
+    try {
+      const readAt: ReadAt = async (offset, length) => {
+        const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, offset);
+        return buffer.subarray(0, bytesRead);
+      };
+      const start = Buffer.from(await readAt(0, MAGIC_BYTES)).toString('hex');
+      if (!start.startsWith(magic)) throw reject('file-not-compressed', { file });
+      const count = await declaredUnpackedBytes(file, this.sizes.get(file) ?? 0, readAt);
+      const { name: product, uploadLimits } = this.#product;
+      const limit = uploadLimits.unpackedBytes;
+      if (count !== null && count > limit)
+        throw reject('file-unpacks-too-large', { file, count, limit, product });
+    } finally {
+      await handle.close();
+    }
   }
 }
 

@@ -16,6 +16,13 @@ async function documented(): Promise<string[][]> {
   return rows.map((line) => line.slice(2, -2).split(' | '));
 }
 
+/** A parser that throws. */
+function failing(error: Error): Promise<never> {
+  return rejecting('x.dsc', () => {
+    throw error;
+  });
+}
+
 describe('the table of reasons', () => {
   test('is the one in docs/uploads.md', async () => {
     const wanted = names.map((name) => {
@@ -64,12 +71,11 @@ describe('a rejection', () => {
   });
 
   test('of a parser keeps its code; what a parser did not foresee is one, too', async () => {
-    const fail = (error: Error) => rejecting('x.dsc', () => Promise.reject(error));
-    await expect(fail(new AppError('dsc-invalid', 'Field Binary is bad'))).rejects.toMatchObject({
+    await expect(failing(new AppError('dsc-invalid', 'Field Binary is bad'))).rejects.toMatchObject({
       ...{ code: 'dsc-invalid', message: 'x.dsc: Field Binary is bad' },
       hint: REASONS['dsc-invalid'].next,
     });
-    await expect(fail(new TypeError('undefined is not a function'))).rejects.toMatchObject({
+    await expect(failing(new TypeError('undefined is not a function'))).rejects.toMatchObject({
       ...{ code: 'control-file-unreadable', message: 'x.dsc cannot be read' },
       hint: REASONS['control-file-unreadable'].next,
     });

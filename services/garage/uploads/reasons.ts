@@ -146,6 +146,10 @@ const ABOUT_FILES = {
     sentence: '{file} is not compressed as its name says',
     next: 'Build the source package again: dpkg-buildpackage -S',
   },
+  'file-unpacks-too-large': {
+    sentence: '{file} says that it unpacks to {count} bytes; the limit is {limit}',
+    next: 'Make the source smaller; an admin can raise uploadLimits of product {product}.',
+  },
   'too-many-files': {
     sentence: 'The upload has {count} files; the limit is {limit}',
     next: 'Upload fewer files at once; an admin can raise uploadLimits of product {product}.',

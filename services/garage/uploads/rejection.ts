@@ -52,6 +52,11 @@ export async function rejecting<T>(file: string, work: () => T | Promise<T>): Pr
     if (!(error instanceof AppError) || !isReasonName(error.code)) {
       throw reject('control-file-unreadable', { file }, error);
     }
-    throw new Rejection(error.code, `${file}: ${error.message}`, error.hint ?? REASONS[error.code].next, error);
+    throw new Rejection(
+      error.code,
+      `${file}: ${error.message}`,
+      error.hint ?? REASONS[error.code].next,
+      error,
+    );
   }
 }

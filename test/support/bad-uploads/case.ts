@@ -43,6 +43,7 @@ export const PRODUCTS = {
   bookworm: shared,
   second: { ...shared, distributions, binaryUploads: 'accept' },
   small: { ...shared, distributions, uploadLimits: { bytes: 1500, files: 4 } },
+  bombs: { ...shared, distributions, uploadLimits: { unpackedBytes: 1_000_000 } },
   closed: { ...shared, distributions, newSources: 'maintainers', binaryUploads: 'refuse' },
   refusing: { ...shared, distributions, binaryUploads: 'refuse' },
   either: { ...shared, distributions, signature: 'either' },

@@ -1,5 +1,6 @@
 /** Bad uploads: what is listed, and what comes. */
 import { writeFile } from 'node:fs/promises';
+import { runChecked } from '../../../shared/process/run.ts';
 import { edit, listFile, nameOf, resum, signFile, type Files } from '../uploading.ts';
 import { editing, editingDsc, type BadUpload } from './case.ts';
 
@@ -8,7 +9,7 @@ const DSC = 'greeter_1.0-1.dsc';
 const ORIG = 'greeter_1.0.orig.tar.xz';
 
 /** Puts other content into the orig tarball and its sums into both lists. */
-async function replaceOrig(files: Files, content: string): Promise<void> {
+async function replaceOrig(files: Files, content: string | Buffer): Promise<void> {
   const orig = files.get(nameOf(files, '.orig.tar.xz'))!;
   await writeFile(orig, content);
   await resum(files, orig, '.dsc');
@@ -192,6 +193,18 @@ export const BAD_FILES: BadUpload[] = [
     reason: /^The upload has \d{4} bytes; the limit is 1500$/,
     product: 'small',
     make: (files, { me }) => signFile(files, me),
+  },
+  {
+    title: 'a small tarball that unpacks to a large one',
+    code: 'file-unpacks-too-large',
+    reason: `${ORIG} says that it unpacks to 2000000 bytes; the limit is 1000000`,
+    hint: /uploadLimits of product bombs/,
+    product: 'bombs',
+    make: async (files, { me }) => {
+      const { stdout } = await runChecked(['xz', '-c'], { input: '\0'.repeat(2_000_000) });
+      await replaceOrig(files, stdout);
+      await signFile(files, me);
+    },
   },
   {
     title: 'a .changes whose file differs from a .dsc of the same size',
