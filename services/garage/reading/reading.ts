@@ -1,10 +1,9 @@
 /** What was read from a build: the one way in for page, mail, CLI and API. */
 import type { Garage } from '../context.ts';
-import { ERROR_KINDS } from './kinds.ts';
 import { readingOf, type BuildReading } from './rows.ts';
-import type { FirstError } from './types.ts';
 
 export type { BuildReading } from './rows.ts';
+export { explainError, placeOf } from './summary.ts';
 export type * from './types.ts';
 
 /**
@@ -17,15 +16,4 @@ export function buildReading(
   number?: number,
 ): Promise<BuildReading | null> {
   return readingOf(garage.pool, buildId, number);
-}
-
-/** A sentence for people on what an error is about. */
-export function explainError({ kind }: Pick<FirstError, 'kind'>): string {
-  return ERROR_KINDS[kind];
-}
-
-/** `src/main.c:41`, `src/main.c`, or null. */
-export function placeOf({ file, fileLine }: Pick<FirstError, 'file' | 'fileLine'>): string | null {
-  if (file === null) return null;
-  return fileLine === null ? file : `${file}:${String(fileLine)}`;
 }
