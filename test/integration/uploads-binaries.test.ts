@@ -147,6 +147,28 @@ describe('source and binaries together', () => {
     expect(await published()).toEqual(['greeter 1.0-1 amd64']);
   });
 
+  test('are handed over once, wherever a crash came between folder and row', async () => {
+    const forget = async (): Promise<void> => {
+      await garage.pool.query("update uploaded_sets set status = 'waiting'");
+      await garage.pool.query("update builds set status = 'built' where architecture = 'amd64'");
+    };
+    const files = await shelf.take('greeter', '1.0-2');
+    await addDeb(files, { name: 'greeter', version: '1.0-2', architecture: 'amd64' });
+    await finish(files, 'source amd64');
+    await send(files);
+    const before = await inIncoming();
+    expect(before).toHaveLength(1);
+    await forget();
+    await buildmeRound(garage);
+    expect(await inIncoming()).toEqual(before);
+    await publish();
+    await forget();
+    await buildmeRound(garage);
+    expect(await inIncoming()).toEqual([]);
+    expect(await buildsOf('1.0-2')).toEqual(['amd64 any installed', 'i386 any needs-build']);
+    expect(await published()).toEqual(['greeter 1.0-2 amd64']);
+  });
+
   test('a part of an architecture leaves the other part to be built', async () => {
     const files = await shelf.take('greeter', '1.1-1');
     await edit(files, '.dsc', (text) => text.replace('Architecture: any', 'Architecture: any all'));

@@ -42,7 +42,12 @@ export function checkSections({ product, facts }: Context, changes: Changes): st
       `${String(binaries.length)} uploaded binaries are kept but not published; they are built here from source`,
     );
   }
-  const area = changes.dsc?.section.includes('/') ? changes.dsc.section.split('/')[0] : undefined;
+  return componentOf(product, changes.dsc?.section);
+}
+
+/** The component that a source's section names: `contrib/net`. Rejects `component-unknown`. */
+export function componentOf(product: Product, section = ''): string {
+  const area = section.includes('/') ? section.split('/')[0] : undefined;
   const component = area ?? product.components[0] ?? 'main';
   if (product.components.includes(component)) return component;
   const components = product.components.join(', ');

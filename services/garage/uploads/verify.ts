@@ -16,7 +16,7 @@ import { reject, rejecting } from './rejection.ts';
 import { requireNotWithdrawn, requireOwnUpload, type EarlierUploads } from './replay.ts';
 import { requireRight } from './rights.ts';
 import { readSigned, type Authority, type Signer } from './signature.ts';
-import { checkSections, checkTarget } from './target.ts';
+import { checkSections, checkTarget, componentOf } from './target.ts';
 import type { UploadRow } from './upload-row.ts';
 
 /** What became known of an upload, also of one that is rejected in the end. */
@@ -123,7 +123,8 @@ async function verifyDscAlone(context: Context): Promise<VerifiedUpload> {
   const authority = uploaderOf(upload);
   await requireRight(garage.pool, product, dsc.source, authority);
   const accepted = await acceptedVersions(garage.pool, upload.product, dsc.source);
-  const lone = { component: 'main', changes: null, signer, accepted };
+  const component = componentOf(product, dsc.packageList[0]?.section);
+  const lone = { component, changes: null, signer, accepted };
   const sourcePackage = await verifyDsc(context, upload.trigger, lone);
   if (!sourcePackage.isRepetition) requireNotWithdrawn(earlier, upload);
   return {

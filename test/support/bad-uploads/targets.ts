@@ -44,6 +44,16 @@ export const BAD_TARGETS: BadUpload[] = [
     make: editing((text) => text.replaceAll(' misc optional', ' my/misc optional')),
   },
   {
+    title: 'a .dsc on its own of a component that the product lacks',
+    code: 'component-unknown',
+    reason: "Product bookworm has no component 'contrib'",
+    make: async (files, { me }) => {
+      files.delete(nameOf(files, '.changes'));
+      await edit(files, '.dsc', (text) => text.replace('deb misc optional', 'deb contrib/misc optional'));
+      await signFile(files, me, '.dsc');
+    },
+  },
+  {
     title: 'a lower version than the archive has',
     code: 'version-not-higher',
     reason: tooLow('1.0-1'),
