@@ -9,6 +9,8 @@ import { BUILD_TRANSITIONS, moveBuild, type BuildStatus } from '../buildme/trans
 import type { Garage } from '../context.ts';
 import { readId, readLimit, withGarage, type Cli } from './context.ts';
 import { printFacts, printJson, printTable } from './io.ts';
+import { buildReading } from '../reading/reading.ts';
+import { printReading } from './reading.ts';
 
 interface BuildItem {
   id: string;
@@ -126,7 +128,8 @@ async function attemptsOf(garage: Garage, buildId: string): Promise<AttemptItem[
 async function showBuild(cli: Cli, garage: Garage, id: string, json: boolean): Promise<void> {
   const build = await requireBuild(garage, id);
   const attempts = await attemptsOf(garage, id);
-  if (json) return printJson(cli.output, { ...build, attempts });
+  const reading = await buildReading(garage, id);
+  if (json) return printJson(cli.output, { ...build, attempts, reading });
   const { failClass, failReason, givenBack, updatedAt, ...facts } = build;
   printFacts(cli.output, {
     ...facts,
@@ -138,6 +141,7 @@ async function showBuild(cli: Cli, garage: Garage, id: string, json: boolean): P
   ]);
   const headings = ['ATTEMPT', 'HOST', 'STAGE', 'ENDED AS', 'STARTED', 'FINISHED', 'MESSAGE'];
   printTable(cli.output, headings, table, 'It was not tried yet');
+  if (reading) printReading(cli.output, reading);
 }
 
 async function printLog(cli: Cli, garage: Garage, id: string, number: string | undefined): Promise<void> {

@@ -10,6 +10,7 @@ import { facts, table, type Column } from '../../table.ts';
 import { wordOfBuild } from '../../words.ts';
 import { attemptRows, logFile, resultOf, type AttemptRow } from './attempts.ts';
 import { checksSection } from './checks.ts';
+import { readingSections } from './reading.ts';
 import { readTail } from './log-file.ts';
 import { rowId } from './ids.ts';
 
@@ -40,6 +41,7 @@ export function buildPage(app: FastifyInstance): void {
       title: `Build of ${build.source} ${build.version} on ${build.architecture}`,
       script: newest !== undefined && newest.finished_at === null,
       body: html`${details(build)} ${newest && stages(newest)}
+        ${newest && (await readingSections(app.web.garage, id, newest.number))}
         ${newest && (await logSection(build, newest, logFile(app.web.garage, newest)))}
         ${await checksSection(pool, id)}
         <h2>Attempts</h2>
