@@ -76,7 +76,7 @@ export const extraSource = aptSource.extend({
       /** By its Release file, such as `o=Example,n=bookworm`; default: by the host in its URI. */
       release: z
         .string()
-        .regex(/^[a-z]=[^,\p{Cc}]+(,[a-z]=[^,\p{Cc}]+)*$/u)
+        .regex(/^[a-z]=[A-Za-z0-9 ._+~/-]+(,[a-z]=[A-Za-z0-9 ._+~/-]+)*$/)
         .optional(),
     })
     .optional(),

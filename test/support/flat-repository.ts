@@ -10,6 +10,8 @@ import { clearsignFile, makeSigningKey } from './source-package.ts';
 
 export interface FlatRepository {
   source: AptSource;
+  /** Names of files that were asked for, as often as they were. */
+  requests: string[];
   close(): Promise<void>;
 }
 
@@ -35,7 +37,9 @@ export async function serveFlatRepository(folder: string, debs: string[]): Promi
   const { privateKey, publicKey } = await makeSigningKey('archive@example.org');
   await writeFile(path.join(folder, 'InRelease'), release);
   await clearsignFile(path.join(folder, 'InRelease'), privateKey);
+  const requests: string[] = [];
   const server = createServer((request, response) => {
+    requests.push(path.basename(request.url ?? ''));
     readFile(path.join(folder, path.basename(request.url ?? '')))
       .then((content) => response.end(content))
       .catch(() => response.writeHead(404).end());
@@ -44,6 +48,7 @@ export async function serveFlatRepository(folder: string, debs: string[]): Promi
   const { port } = server.address() as AddressInfo;
   return {
     source: { uris: [`http://127.0.0.1:${port}/`], suites: ['./'], components: [], key: publicKey },
+    requests,
     close: () => new Promise((resolve) => server.close(() => resolve())),
   };
 }

@@ -18,7 +18,8 @@ const identity = z.strictObject({
 });
 export type Identity = z.infer<typeof identity>;
 
-function bootId(): string {
+/** Of this start of the machine. */
+export function bootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 }
 

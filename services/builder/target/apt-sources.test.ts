@@ -48,6 +48,25 @@ test('the devel queue counts as much as the base, unless one host serves both', 
   expect(preferencesFor([resolvedBase!], [resolvedBase!])).toBe('');
 });
 
+test('a pin goes before, by release or by host, and never by the host of the base', async () => {
+  const pin = { priority: 990, packages: ['libfoo*', 'bar'] };
+  const [ours, own, far] = await resolveSources([
+    base,
+    devel,
+    { ...devel, uris: ['http://far.example.org/'], pin },
+  ]);
+  expect(preferencesFor([own!, far!], [ours!])).toBe(
+    'Package: libfoo* bar\nPin: origin "far.example.org"\nPin-Priority: 990\n\n' +
+      'Package: *\nPin: origin "packages.example.org"\nPin-Priority: 500\n',
+  );
+  const [near] = await resolveSources([{ ...base, pin: { ...pin, release: 'o=Example,n=ports' } }]);
+  expect(preferencesFor([near!], [ours!])).toBe(
+    'Package: libfoo* bar\nPin: release o=Example,n=ports\nPin-Priority: 990\n',
+  );
+  const [unclear] = await resolveSources([{ ...base, pin }]);
+  expect(() => preferencesFor([unclear!], [ours!])).toThrow('needs a release');
+});
+
 test.each([
   ['a line feed', { ...base, suites: ['bookworm\nTrusted: yes'] }],
   ['options', { ...base, components: ['[trusted=yes]'] }],

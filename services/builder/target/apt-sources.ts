@@ -1,6 +1,6 @@
 /** A job's apt sources as files: deb822 for the target, one-line for mmdebstrap and sbuild, keys beside them. */
 import { readFile } from 'node:fs/promises';
-import type { AptSource } from '../../../shared/protocol/job.ts';
+import type { AptSource, ExtraSource } from '../../../shared/protocol/job.ts';
 import { messageOf } from '../../../shared/errors/app-error.ts';
 import { jobFailure } from '../build/failure.ts';
 
@@ -14,6 +14,7 @@ export interface ResolvedSource {
   key: Uint8Array;
   /** `.asc` for an armored key, `.gpg` otherwise: apt goes by the ending. */
   keyEnding: '.asc' | '.gpg';
+  pin?: ExtraSource['pin'];
 }
 
 function refuseBlanks(source: AptSource): void {
@@ -38,7 +39,7 @@ async function keyOf(source: AptSource): Promise<Uint8Array> {
 }
 
 /** Sources with their keys read. Ends the job with `usage` for what cannot be written into a source list. */
-export async function resolveSources(sources: AptSource[]): Promise<ResolvedSource[]> {
+export async function resolveSources(sources: (AptSource | ExtraSource)[]): Promise<ResolvedSource[]> {
   return Promise.all(
     sources.map(async (source) => {
       refuseBlanks(source);
@@ -49,7 +50,9 @@ export async function resolveSources(sources: AptSource[]): Promise<ResolvedSour
         .trimStart()
         .startsWith('-----BEGIN');
       const { uris, suites, components } = source;
-      return { uris, suites, components, key, keyEnding: isArmored ? '.asc' : '.gpg' } as const;
+      const pin = 'pin' in source ? source.pin : undefined;
+      const keyEnding = isArmored ? '.asc' : '.gpg';
+      return { uris, suites, components, key, keyEnding, ...(pin === undefined ? {} : { pin }) } as const;
     }),
   );
 }
@@ -81,17 +84,38 @@ export function oneLineSources(sources: ResolvedSource[], keyPath?: (index: numb
   });
 }
 
+function hostsOf(sources: readonly ResolvedSource[]): Set<string> {
+  return new Set(sources.flatMap((source) => source.uris.map((uri) => new URL(uri).hostname)));
+}
+
+function pinLines(packages: string[], pin: string, priority: number): string {
+  return `Package: ${packages.join(' ')}\nPin: ${pin}\nPin-Priority: ${priority}\n`;
+}
+
+/** The records of one source with a pin. A pin by host must not catch the base. */
+function pinned(source: ResolvedSource, baseHosts: Set<string>): string[] {
+  const { pin } = source;
+  if (pin === undefined) return [];
+  if (pin.release !== undefined) return [pinLines(pin.packages, `release ${pin.release}`, pin.priority)];
+  return [...hostsOf([source])].map((host) => {
+    if (host !== '' && !baseHosts.has(host)) return pinLines(pin.packages, `origin "${host}"`, pin.priority);
+    throw jobFailure(
+      'usage',
+      `The pin of ${source.uris[0] ?? ''} needs a release: by its host it would hold for the base as well`,
+    );
+  });
+}
+
 /**
- * Preferences that make the product's own queue equal to the base: `devel` is published with
- * `NotAutomatic`, which would hide its newer versions from a build. Hosts that also serve the base are left
- * alone, since the pin goes by host.
+ * Preferences: pins that were asked for first, since apt goes by the first record that fits; then the others
+ * are made equal to the base: `devel` is published with `NotAutomatic`, which would hide its newer versions
+ * from a build. Hosts that also serve the base are left alone, since that goes by host. Ends the job with
+ * `usage` for a pin that cannot be told from the base.
  */
 export function preferencesFor(extra: ResolvedSource[], base: ResolvedSource[]): string {
-  const hostsOf = (sources: ResolvedSource[]): Set<string> =>
-    new Set(sources.flatMap((source) => source.uris.map((uri) => new URL(uri).hostname)));
   const baseHosts = hostsOf(base);
-  return [...hostsOf(extra)]
+  const equal = [...hostsOf(extra.filter((source) => source.pin === undefined))]
     .filter((host) => host !== '' && !baseHosts.has(host))
-    .map((host) => `Package: *\nPin: origin "${host}"\nPin-Priority: 500\n`)
-    .join('\n');
+    .map((host) => pinLines(['*'], `origin "${host}"`, 500));
+  return [...extra.flatMap((source) => pinned(source, baseHosts)), ...equal].join('\n');
 }

@@ -19,6 +19,8 @@ export interface Base {
   /** The version's own folder, with `root/`. */
   folder: string;
   root: string;
+  /** Since it was made, its package lists with it. */
+  ageHours: number;
   /** Path of the base as a tar, made when it is first asked for. */
   tar(): Promise<string>;
   /** Lets the version be removed. */
@@ -104,7 +106,8 @@ async function acquire(link: string, context: BaseContext): Promise<Base> {
       await utimes(path.join(folder, IN_USE), now, now); // its last use
       const tar = (): Promise<string> =>
         withFileLock(`${link}.lock`, LOCK_WAIT_S, () => makeBaseTar(folder, context));
-      return { folder, root: path.join(folder, 'root'), tar, release: () => lock.release() };
+      const root = path.join(folder, 'root');
+      return { folder, root, ageHours: ageHours(version), tar, release: () => lock.release() };
     }
     await lock.release();
   }

@@ -7,7 +7,9 @@ import { showCommand } from '../logs/build-log.ts';
 import { buildInTarget } from './dpkg-build.ts';
 import type { Driver, DriverContext, KeptTarget } from './driver.ts';
 import type { TargetSpec } from './frames.ts';
-import { BUILD_FOLDER, installBuildDependencies, installPackages, seedTarget, updateLists } from './setup.ts';
+import type { Layer } from './layers.ts';
+import { readyTarget } from './ready.ts';
+import { BUILD_FOLDER, bringLists, installPackages, seedTarget } from './setup.ts';
 import { Target } from './target.ts';
 import type { Argv } from './userns.ts';
 
@@ -19,6 +21,7 @@ export class OverlayDriver implements Driver {
   readonly #context: DriverContext;
   readonly #kind: TargetSpec['kind'];
   #target: Target | null = null;
+  #layer: Layer | null = null;
 
   /** `copy` for hosts without overlay: slower by the seconds that copying the base takes. */
   constructor(context: DriverContext, kind: TargetSpec['kind'] = 'overlay') {
@@ -30,9 +33,8 @@ export class OverlayDriver implements Driver {
     const { stages } = this.#context;
     const prefix = await this.#personality(job);
     await stages.enter('setup');
-    const target = await this.#open(job);
-    await updateLists(target);
-    await installBuildDependencies(target, job);
+    const { target, layer } = await readyTarget(this.#context, job, (below) => this.#open(job, below));
+    this.#layer = layer;
     await stages.enter('build');
     await buildInTarget(target, job, prefix);
     await target.stop();
@@ -43,8 +45,8 @@ export class OverlayDriver implements Driver {
     const { stages, log } = this.#context;
     await stages.enter('setup');
     const target = await this.#open(job);
-    await updateLists(target);
-    await installPackages(target, job.packages);
+    const areListsOld = await bringLists(target, this.#context.base, job);
+    await installPackages(target, job.packages, areListsOld);
     if (job.command.length === 0) return;
     await stages.enter('build');
     log.line('----- begin of the output');
@@ -70,12 +72,15 @@ export class OverlayDriver implements Driver {
   async close(): Promise<void> {
     await this.#target?.remove();
     this.#target = null;
+    await this.#layer?.release();
+    this.#layer = null;
   }
 
-  async #open(job: Job): Promise<Target> {
+  async #open(job: Job, layer: Layer | null = null): Promise<Target> {
     const { attempt, base, log, signal } = this.#context;
     this.#target = await Target.open({
       base,
+      layers: layer === null ? [] : [layer.root],
       folder: attempt.target,
       kind: this.#kind,
       log,

@@ -55,7 +55,7 @@ export function armored(source: ResolvedSource): string {
 /** Host names only, so that the text is safe in the command that sbuild gives to its shell. */
 function preferencesCommand(extra: ResolvedSource[], base: ResolvedSource[]): string[] {
   const preferences = preferencesFor(extra, base);
-  if (preferences === '' || !/^[\w\s:*".-]+$/.test(preferences)) return [];
+  if (preferences === '' || !/^[\w\s:*?".=,+~/-]+$/.test(preferences)) return [];
   const text = preferences.replaceAll('\n', '\\n');
   return [`--chroot-setup-commands=printf '${text}' > /etc/apt/preferences.d/90autobuilder`];
 }

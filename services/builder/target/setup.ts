@@ -8,12 +8,13 @@ import type { Attempt } from '../build/attempt.ts';
 import { jobFailure } from '../build/failure.ts';
 import { readAptFailure } from './apt-errors.ts';
 import { preferencesFor, resolveSources } from './apt-sources.ts';
+import type { Base } from './base.ts';
 import { HOST_NAME, placeFile, placeSources } from './system-files.ts';
 import type { Target } from './target.ts';
 import type { Argv } from './userns.ts';
 
 /** apt's messages are parsed, so no locale may change them. */
-const APT_ENVIRONMENT = { LC_ALL: 'C' };
+export const APT_ENVIRONMENT = { LC_ALL: 'C' };
 
 /** The host's proxies for apt: a target has no other way out than the host has. */
 async function proxyConfiguration(): Promise<string> {
@@ -43,6 +44,15 @@ async function seedSource(root: string, attempt: Attempt, job: BuildJob): Promis
   }
 }
 
+/** Below a root: what {@link seedTarget} puts there beside the source. */
+export const SEEDED = [
+  'etc/hosts',
+  'etc/resolv.conf',
+  'etc/apt/apt.conf.d/91host-proxy',
+  'etc/apt/preferences.d/90autobuilder',
+  'etc/apt/sources.list.d/extra.sources',
+] as const;
+
 /** What the job adds to the base, put in before the target starts. */
 export async function seedTarget(root: string, attempt: Attempt, job: Job): Promise<void> {
   const extra = await resolveSources(job.extraSources);
@@ -54,59 +64,63 @@ export async function seedTarget(root: string, attempt: Attempt, job: Job): Prom
   if (job.kind === 'build') await seedSource(root, attempt, job);
 }
 
+/**
+ * Which lists are fetched: `own` are those of the repositories beside the base, which change all the time; the
+ * base's were fetched when it was made, and are fetched again for `all`.
+ */
+export type Lists = 'own' | 'all';
+
+/** Only the lists of the repositories beside the base; the others stay. */
+const OWN = [
+  `-oDir::Etc::SourceList=/etc/apt/sources.list.d/extra.sources`,
+  '-oDir::Etc::SourceParts=-',
+  '-oAPT::Get::List-Cleanup=0',
+];
+
 /** `apt-get update`; a failure is the machine's or its network's. */
-export async function updateLists(target: Target): Promise<void> {
-  const { code, tail } = await target.exec(['apt-get', 'update'], { env: APT_ENVIRONMENT });
+export async function updateLists(target: Target, lists: Lists): Promise<void> {
+  const argv: Argv = ['apt-get', ...(lists === 'own' ? OWN : []), 'update'];
+  const { code, tail } = await target.exec(argv, { env: APT_ENVIRONMENT });
   if (code === 0) return;
   const failure = readAptFailure(tail);
   const line = failure.kind === 'unmet' ? 'apt gave no reason' : failure.line;
   throw jobFailure('machine', `apt-get update failed: ${line}`);
 }
 
-/** Runs apt-get install or build-dep. Unmet dependencies end the job as `unmetClass`, the rest as `machine`. */
-async function aptInstall(
+/** A base's lists do for so long; who is refreshed every day (garage's default) never waits for them. */
+const LISTS_FRESH_HOURS = 26;
+
+/** Brings the target's lists up to date, the base's only where they are old. Gives whether they may be. */
+export async function bringLists(target: Target, base: Pick<Base, 'ageHours'>, job: Job): Promise<boolean> {
+  const isFresh = base.ageHours < LISTS_FRESH_HOURS;
+  if (isFresh && job.extraSources.length === 0) return true;
+  await updateLists(target, isFresh ? 'own' : 'all');
+  return isFresh;
+}
+
+/** For an install job: what cannot be installed is the package's fault. */
+export async function installPackages(
   target: Target,
-  argv: Argv,
-  unmetClass: 'dep-wait' | 'package',
-  env: Record<string, string> = {},
+  packages: string[],
+  areListsOld: boolean,
 ): Promise<void> {
-  const { code, tail } = await target.exec(argv, { env: { ...APT_ENVIRONMENT, ...env } });
+  const argv: Argv = ['apt-get', 'install', '--yes', '--no-install-recommends', '--', ...packages];
+  const { code, tail } = await target.exec(argv, { env: APT_ENVIRONMENT });
   if (code === 0) return;
   const failure = readAptFailure(tail);
+  if (areListsOld && failure.kind !== 'other') {
+    await updateLists(target, 'all');
+    return installPackages(target, packages, false);
+  }
   switch (failure.kind) {
     case 'unmet': {
-      const names = failure.missing.length > 0 ? failure.missing.join(', ') : 'see the log';
-      throw jobFailure(unmetClass, `Dependencies cannot be had: ${names}`, { missing: failure.missing });
+      const { missing } = failure;
+      const names = missing.length > 0 ? missing.join(', ') : 'see the log';
+      throw jobFailure('package', `Dependencies cannot be had: ${names}`, { missing });
     }
     case 'fetch':
       throw jobFailure('machine', `apt could not fetch: ${failure.line}`);
     case 'other':
-      throw jobFailure(unmetClass === 'package' ? 'package' : 'machine', `apt failed: ${failure.line}`);
+      throw jobFailure('package', `apt failed: ${failure.line}`);
   }
-}
-
-/** Build-dependencies as far as `binaries` needs them. Throws `dep-wait` or `machine` failures. */
-export async function installBuildDependencies(target: Target, job: BuildJob): Promise<void> {
-  const limits = { any: ['--arch-only'], all: ['--indep-only'], both: [] }[job.binaries];
-  const profiles = job.buildProfiles.length > 0 ? [`--build-profiles=${job.buildProfiles.join(',')}`] : [];
-  const dsc = `${BUILD_FOLDER}/${job.dsc}`;
-  const argv: Argv = [
-    'apt-get',
-    'build-dep',
-    '--yes',
-    '--no-install-recommends',
-    ...limits,
-    ...profiles,
-    dsc,
-  ];
-  await aptInstall(target, argv, 'dep-wait', { DEB_BUILD_PROFILES: job.buildProfiles.join(' ') });
-}
-
-/** For an install job: what cannot be installed is the package's fault. */
-export async function installPackages(target: Target, packages: string[]): Promise<void> {
-  await aptInstall(
-    target,
-    ['apt-get', 'install', '--yes', '--no-install-recommends', '--', ...packages],
-    'package',
-  );
 }

@@ -9,6 +9,7 @@ import { jobFailure } from '../build/failure.ts';
 import type { BuildLog } from '../logs/build-log.ts';
 import type { Base } from './base.ts';
 import { frameDecoder, type ExecRequest, type Reply, type TargetSpec } from './frames.ts';
+import { prepareAgain } from './kept.ts';
 import { removeTree, USER_NAMESPACE, type Argv } from './userns.ts';
 
 export interface TargetOptions {
@@ -20,6 +21,8 @@ export interface TargetOptions {
   signal: AbortSignal;
   /** The most processes and threads of the build user at a time; default: as the host has it. */
   processes?: number | null;
+  /** Roots of systems between it and the base, the uppermost first. */
+  layers?: string[];
   /** Puts files in before the target starts; given a folder that becomes `/` (merged over the base). */
   seed?: (root: string) => Promise<void>;
 }
@@ -37,6 +40,8 @@ export interface ExecOptions {
   /** Default true. */
   network?: boolean;
   cwd?: string;
+  /** Keeps so much of the end of its output, and leaves it out of the log. */
+  captureBytes?: number;
   env?: Record<string, string>;
 }
 
@@ -76,6 +81,8 @@ export class Target {
   readonly #options: TargetOptions;
   #child: ChildProcess | null = null;
   #tail: Buffer = Buffer.alloc(0);
+  /** Of the command that runs; null while its output goes into the log. */
+  #captureBytes: number | null = null;
   #waiting: { resolve: (value: Reply) => void; reject: (error: Error) => void } | null = null;
 
   private constructor(options: TargetOptions) {
@@ -97,7 +104,7 @@ export class Target {
 
   /** What lies below it, as overlay's lowerdir takes it. */
   get lower(): string {
-    return this.#options.base.root;
+    return [...(this.#options.layers ?? []), this.#options.base.root].join(':');
   }
 
   /** The folder on the host that holds what was written in the target, for after {@link stop}. */
@@ -109,6 +116,7 @@ export class Target {
   async exec(argv: Argv, options: ExecOptions = {}): Promise<ExecResult> {
     this.#options.log.command(argv);
     this.#tail = Buffer.alloc(0);
+    this.#captureBytes = options.captureBytes ?? null;
     const request: ExecRequest = {
       argv,
       user: options.user ?? 'root',
@@ -135,6 +143,12 @@ export class Target {
     const timer = setTimeout(() => killGroup(child, 'SIGKILL'), STOP_TIMEOUT_MS);
     await ended;
     clearTimeout(timer);
+  }
+
+  /** Starts it once more after {@link stop}, with all that was written in it. */
+  async resume(): Promise<void> {
+    await prepareAgain(this.#options.folder);
+    await this.#start();
   }
 
   async remove(): Promise<void> {
@@ -185,8 +199,8 @@ export class Target {
     };
     const decode = frameDecoder({
       output: (chunk) => {
-        this.#options.log.write(chunk);
-        this.#tail = Buffer.concat([this.#tail, chunk]).subarray(-TAIL_BYTES);
+        if (this.#captureBytes === null) this.#options.log.write(chunk);
+        this.#tail = Buffer.concat([this.#tail, chunk]).subarray(-(this.#captureBytes ?? TAIL_BYTES));
       },
       reply: (value) => {
         this.#waiting?.resolve(value);
