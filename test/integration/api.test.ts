@@ -3,6 +3,7 @@ import { writeFile, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { addAccount } from '../../services/garage/accounts/accounts.ts';
+import { readMissed } from '../../services/garage/reading/sweep.ts';
 import { buildWeb } from '../../services/garage/web/server.ts';
 import { openTestGarage } from '../support/garage.ts';
 import { holdToDocument, type ApiDocument } from './api-support.ts';
@@ -36,6 +37,7 @@ const result = {
   ...{ driver: 'overlay', stageSeconds: { setup: 1.5, build: 2 }, startedAt: '', finishedAt: '', files: [] },
 };
 await addAttempt(pool, hello.buildId, { directory, finished: true, stage: 'done', result });
+await readMissed(garage);
 await publishAll();
 const rejected = await pool.query<{ id: string }>(
   `insert into uploads (product, account_id, trigger_file, files, status, reason_code, reason, hint, decided_at)
@@ -75,6 +77,11 @@ const ANSWERS: [path: string, url: string, part: object][] = [
     '/builds/{id}',
     `/builds/${hello.buildId}`,
     { attempts: [{ exitClass: 'success', stageSeconds: { setup: 1.5 } }] },
+  ],
+  [
+    '/builds/{id}/reading',
+    `/builds/${hello.buildId}/reading`,
+    { attempt: 1, facts: { exitClass: 'success', lines: 1, firstError: null }, comparison: null },
   ],
   ['/hosts', '/hosts', { items: [{ name: 'builder-1', slots: 2, busySlots: 0 }] }],
   ['/queues', '/queues', {}],

@@ -9,6 +9,7 @@ import { hostRoutes } from './hosts.ts';
 import { orderRoutes } from './orders.ts';
 import { answerProblems } from './problems.ts';
 import { queueRoutes } from './queues.ts';
+import { readingRoutes } from './readings.ts';
 import { sourceRoutes } from './sources.ts';
 import { describeSchema, useZod } from './typed.ts';
 import { uploadRoutes } from './uploads.ts';
@@ -40,7 +41,7 @@ export async function api(app: FastifyInstance): Promise<void> {
         void reply.header('cache-control', 'private, no-store');
       });
       for (const routes of [uploadRoutes, sourceRoutes, buildRoutes, queueRoutes]) routes(typed, web);
-      for (const routes of [hostRoutes, orderRoutes]) routes(typed);
+      for (const routes of [hostRoutes, orderRoutes, readingRoutes]) routes(typed);
     },
     { prefix: '/v1' },
   );

@@ -1,5 +1,6 @@
 /** What was read, in a few plain lines: for mails and the command line; pure. */
 import { unreachable } from '../../../shared/errors/app-error.ts';
+import { STAGES } from '../../../shared/protocol/job.ts';
 import { isUpgrade, warningCount } from './compare.ts';
 import { ERROR_KINDS } from './kinds.ts';
 import type { BuildReading } from './rows.ts';
@@ -122,9 +123,10 @@ function warningLine(count: { from: number; to: number }, kinds: Comparison['log
 
 /** Everything in plain lines, for the command line. */
 export function readingLines({ facts, comparison }: BuildReading): string[] {
-  const stages = Object.entries(facts.stageSeconds).map(
-    ([stage, seconds]) => `${stage} ${seconds.toFixed(1)} s`,
-  );
+  const stages = STAGES.flatMap((stage) => {
+    const seconds = facts.stageSeconds[stage];
+    return seconds === undefined ? [] : [`${stage} ${seconds.toFixed(1)} s`];
+  });
   return [
     ...(stages.length > 0 ? [`Stages: ${stages.join(', ')}`] : []),
     ...errorLines(facts),
