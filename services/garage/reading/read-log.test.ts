@@ -193,6 +193,14 @@ describe('the first real error', () => {
     expect(await read('success', false)).toMatchObject({ firstError: null, failingTests: [], missing: [] });
   });
 
+  test('a build that was ended from outside has none: what it said last is no error', async () => {
+    const ended = '+ sleep 100000\n==> ending (9 s since start)\n==> done (9 s since start)\n';
+    const { firstError } = await readText(`${ended}Result: package in build: The job took longer than 9 s\n`);
+    expect(firstError).toBeNull();
+    const traced = await readText('sh ./build.sh\n+ false\nmake: *** [debian/rules:3: build] Error 1\n');
+    expect(traced.firstError).toMatchObject({ kind: 'command', text: '+ false', file: 'debian/rules' });
+  });
+
   test('a log without any sign of why has none', async () => {
     expect((await readText('one\ntwo\nthe end\n')).firstError).toBeNull();
     expect((await readText('')).firstError).toBeNull();

@@ -17,11 +17,10 @@ const STOPS = [
   /^(?:compilation terminated\.|collect2: error: ld returned)/,
   /^E: (?:Build killed|Build failure|Sub-process)/,
   /^subprocess\.CalledProcessError: /,
-  /^Result: (?:success|package|dep-wait|machine|cancelled|usage)\b/,
 ];
 
 /** One of these is in every stop; most lines have none. */
-const STOP_WORDS = /\*\*\*|error|FAILED|stopped|recipe|terminated|not remade|^E: |^Result: /;
+const STOP_WORDS = /\*\*\*|error|FAILED|stopped|recipe|terminated|not remade|^E: /;
 
 /** `make[1]: [debian/rules:9: check] Error 1 (ignored)`: whatever failed before it did no harm. */
 const IGNORED = /^\s*make(?:\[\d+\])?: (?:\*\*\* )?\[.*\] (?:Error \d+|.*) \(ignored\)$/;
@@ -38,8 +37,9 @@ const PROGRESS = [
   /^==> (?:clean|prep|setup|build) \(/, // `ending` and `done` come after a failure too
 ];
 
-/** Says nothing of why something failed. */
-export const NOISE = /^\s*$|^make\[\d+\]: (?:Entering|Leaving) directory |^\+ /;
+/** Says nothing of why something failed: make's way through folders, the runner's headings and its result. */
+export const NOISE =
+  /^\s*$|^make\[\d+\]: (?:Entering|Leaving) directory |^==> |^Result: (?:package|dep-wait|machine|cancelled|usage) in /;
 
 /** `[Makefile:12: all] Error 1`: where the recipe stands. */
 const RECIPE = /\*\*\* \[(?<file>[^\s:\]]+):(?<line>\d+): /;
