@@ -64,10 +64,42 @@ export const garageSection = z.strictObject({
         .int()
         .positive()
         .default(256 * 1024 * 1024),
+      /** A build that writes nothing for so long is ended. */
+      silenceS: z
+        .number()
+        .int()
+        .positive()
+        .default(150 * 60),
+      /** Of all its processes together, and never more than 9/10 of what the host has. */
+      maxMemoryBytes: z
+        .number()
+        .int()
+        .positive()
+        .default(16 * 1024 ** 3),
+      /** Of what it writes. */
+      maxDiskBytes: z
+        .number()
+        .int()
+        .positive()
+        .default(50 * 1024 ** 3),
+      /** A host with less on its disk gets its builds given back. */
+      minFreeBytes: z
+        .number()
+        .int()
+        .nonnegative()
+        .default(1024 ** 3),
+      /** Processes and threads at a time. */
+      maxProcesses: z.number().int().min(64).default(4096),
       /** How long a host may be silent before its attempt is given back. */
       leaseS: z.number().int().positive().default(120),
       /** Machine faults after which a build is no longer retried by itself. */
       maxGivenBack: z.number().int().nonnegative().default(3),
+    })
+    .prefault({}),
+  bases: z
+    .strictObject({
+      /** When bases that are due are refreshed on each host, one at a time (cron, five or six fields). */
+      schedule: cronExpression.prefault('23 * * * *'),
     })
     .prefault({}),
   mail: z

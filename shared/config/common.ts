@@ -1,7 +1,7 @@
 /** The part of the configuration that several services read: what is built, for what, into which queues. */
 import { z } from 'zod';
 import { architectureName, featureName, productName, queueName } from '../protocol/names.ts';
-import { aptSource, CHECK_NAMES, lintianSeverity, type CheckName } from '../protocol/job.ts';
+import { aptSource, CHECK_NAMES, extraSource, lintianSeverity, type CheckName } from '../protocol/job.ts';
 import { machineArchitecture, machineCodename, machineSources } from './machine.ts';
 
 /**
@@ -51,6 +51,28 @@ const uploadPolicy = {
   newSources: z.enum(['anyone', 'maintainers']).default('anyone'),
 };
 
+/** Not every archive has every architecture in each of its suites. */
+const someArchitectures = {
+  /** Default: it serves all of the product's. */
+  architectures: z.array(architectureName).min(1).optional(),
+};
+const productSource = aptSource.extend(someArchitectures);
+const extraProductSource = extraSource.extend(someArchitectures);
+
+/** The sources of a list that serve an architecture, as jobs take them. */
+export function sourcesFor<T extends { architectures?: string[] | undefined }>(
+  sources: readonly T[],
+  architecture: string,
+): Omit<T, 'architectures'>[] {
+  return sources
+    .filter((source) => source.architectures?.includes(architecture) ?? true)
+    .map((source) => {
+      const own = { ...source };
+      delete own.architectures;
+      return own;
+    });
+}
+
 export const productSchema = z.strictObject({
   ...uploadPolicy,
   /** Default: the machine's own. The first one builds `Architecture: all`. */
@@ -60,7 +82,9 @@ export const productSchema = z.strictObject({
     .min(1)
     .default(['main']),
   /** The distribution's archives; default: derived from the machine's own apt sources. */
-  sources: z.array(aptSource).min(1).optional(),
+  sources: z.array(productSource).min(1).optional(),
+  /** Repositories that builds see beside these and the first queue. */
+  extraSources: z.array(extraProductSource).default([]),
   /** Words for DEB_BUILD_OPTIONS, such as nocheck or parallel=4. */
   buildOptions: z.array(z.string().regex(/^[a-z0-9=.-]+$/)).default([]),
   buildProfiles: z.array(z.string().regex(/^[a-z0-9.-]+$/)).default([]),
@@ -71,6 +95,21 @@ export const productSchema = z.strictObject({
     .number()
     .positive()
     .default(7 * 24),
+  /** A base older than this is made anew by `garage.bases.schedule`, beside the builds. */
+  baseRefreshHours: z.number().positive().default(24),
+  /** What a host remembers of packages and installed build-dependencies; 0 for nothing. */
+  packageCacheBytes: z
+    .number()
+    .int()
+    .nonnegative()
+    .default(4 * 1024 ** 3),
+  /** A failed build's target is kept for so long (`autobuilder host shell`); 0 for not at all. */
+  keepFailedS: z
+    .number()
+    .int()
+    .nonnegative()
+    .max(7 * 24 * 3600)
+    .default(0),
   /** What is tried on built packages, see docs/checks.md. */
   checks: z.strictObject(checksShape).prefault({}),
   lintian: z
@@ -103,11 +142,15 @@ export interface Product extends UploadPolicy {
   name: string;
   architectures: [string, ...string[]];
   components: string[];
-  sources: z.infer<typeof aptSource>[];
+  sources: z.infer<typeof productSource>[];
+  extraSources: z.infer<typeof extraProductSource>[];
   buildOptions: string[];
   buildProfiles: string[];
   requires: string[];
   baseMaxAgeHours: number;
+  baseRefreshHours: number;
+  packageCacheBytes: number;
+  keepFailedS: number;
   checks: Record<CheckName, CheckMode>;
   lintian: { failOn: z.infer<typeof lintianSeverity>[] };
 }

@@ -98,6 +98,9 @@ export const baseSpec = z.strictObject({
 });
 export type BaseSpec = z.infer<typeof baseSpec>;
 
+/** Nobody looks into a failure longer; a host's disk is not for ever. */
+const MAX_KEPT_S = 7 * 24 * 3600;
+
 const common = {
   version: z.literal(1),
   attempt: z.uuid(),
@@ -128,7 +131,7 @@ const common = {
     })
     .optional(),
   /** A target whose job failed (class `package` or `dep-wait`) is kept for so long; see `shell`. */
-  keepFailedS: z.number().int().positive().optional(),
+  keepFailedS: z.number().int().positive().max(MAX_KEPT_S).optional(),
   /** What the host remembers of earlier builds, bounded by `maxBytes`; nothing unless given. */
   packageCache: z.strictObject({ maxBytes: z.number().int().positive() }).optional(),
 };
@@ -245,7 +248,7 @@ export const result = z.strictObject({
   /** The limit that ended it, if one did. */
   limit: limitName.optional(),
   /** The target is kept for so many seconds after the end. */
-  keptS: z.number().int().positive().optional(),
+  keptS: z.number().int().positive().max(MAX_KEPT_S).optional(),
   /** What lies in `results/`: .deb, .udeb, .ddeb, .changes, .buildinfo. */
   files: z.array(fileEntry),
   /** Of a check that came to a verdict. */

@@ -2,6 +2,7 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Queryable } from '../../../shared/database/pool.ts';
+import { sourcesFor } from '../../../shared/config/common.ts';
 import { messageOf, unreachable } from '../../../shared/errors/app-error.ts';
 import { joinInside } from '../../../shared/files/safe-path.ts';
 import {
@@ -15,7 +16,7 @@ import type { FileEntry } from '../../../shared/protocol/names.ts';
 import type { Garage } from '../context.ts';
 import { isBinary } from '../dispatch/check-changes.ts';
 import { JobFault } from '../dispatch/faults.ts';
-import { productOf } from '../dispatch/job.ts';
+import { baseOf, productOf } from '../dispatch/job.ts';
 import type { CheckRow } from './rows.ts';
 
 /** Seconds that each may take; tests and builds as long as a build. */
@@ -72,15 +73,12 @@ export async function makeCheckJob(
   const parsed = checkJob.safeParse({
     ...{ version: 1, kind: 'check', attempt: check.jobId, instance, slot: check.slot, check: check.name },
     base: {
-      product: product.name,
-      architecture: attempt.architecture,
-      sources: product.sources,
-      maxAgeHours: product.baseMaxAgeHours,
+      ...baseOf(product, attempt.architecture),
       ...(tools.length > 0 ? { include: tools } : {}),
     },
     ...{
       driver: garage.config.build.driver,
-      extraSources: [devel],
+      extraSources: [devel, ...sourcesFor(product.extraSources, attempt.architecture)],
       timeoutS: timeLimitS(garage, check.name),
     },
     maxLogBytes: maxLogBytes(garage),

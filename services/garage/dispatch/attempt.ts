@@ -75,7 +75,8 @@ async function attend(dispatch: Dispatch, attempt: AttemptRow, remote: Remote): 
     { attempt: attempt.id, build: attempt.buildId, exitClass: outcome.exitClass, message: outcome.message },
     ended ? 'attempt finished' : 'attempt was finished before; its result is not taken',
   );
-  // Leftovers of a host that does not answer are cleaned by the slot's next job.
+  if (ended && outcome.result?.keptS !== undefined) return; // its host removes it when its time is over
+  // Leftovers of a host that does not answer are found at the next contact, see leftovers.ts.
   await bestEffort(garage, callRunner(remote, ['remove', folder]));
 }
 

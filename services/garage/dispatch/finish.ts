@@ -30,7 +30,8 @@ export async function finishAttempt(garage: Garage, attempt: AttemptRow, outcome
   return transaction(garage.pool, async (client) => {
     const { rowCount } = await client.query(
       `update attempts
-          set finished_at = now(), exit_class = $2, message = $3, result = $4, stage = coalesce($5, stage)
+          set finished_at = now(), exit_class = $2, message = $3, result = $4, stage = coalesce($5, stage),
+              kept_until = now() + make_interval(secs => $6)
         where id = $1 and finished_at is null`,
       [
         attempt.id,
@@ -38,6 +39,7 @@ export async function finishAttempt(garage: Garage, attempt: AttemptRow, outcome
         outcome.message,
         outcome.result === null ? null : JSON.stringify(outcome.result),
         outcome.result?.stage ?? null,
+        outcome.result?.keptS ?? null,
       ],
     );
     if (rowCount !== 1) return false;
@@ -58,6 +60,11 @@ async function tryToRead(garage: Garage, attempt: AttemptRow, outcome: Outcome):
   }
 }
 
+/** Each limit is a failure class of its own. */
+function failClassOf({ exitClass, result }: Outcome): string {
+  return result?.limit === undefined ? exitClass : `limit-${result.limit}`;
+}
+
 async function moveOn(client: Client, garage: Garage, attempt: AttemptRow, outcome: Outcome): Promise<void> {
   const { exitClass, message, result } = outcome;
   switch (exitClass) {
@@ -67,7 +74,7 @@ async function moveOn(client: Client, garage: Garage, attempt: AttemptRow, outco
     case 'package':
     case 'usage':
       await moveBuild(client, attempt.buildId, 'building', 'attempted', {
-        failClass: exitClass,
+        failClass: failClassOf(outcome),
         failReason: message,
       });
       return;

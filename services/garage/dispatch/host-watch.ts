@@ -5,7 +5,9 @@
 import type { Garage } from '../context.ts';
 import type { RunnerBundle } from '../../../shared/runner-bundle/bundle.ts';
 import { markSeen, markUnwell } from './hosts.ts';
-import { openRemote, probeHost, pushRunner, reasonOf } from './remote.ts';
+import { instanceId } from './instance.ts';
+import { removeLeftovers } from './leftovers.ts';
+import { openRemote, probeHost, pushRunner, reasonOf, type Remote } from './remote.ts';
 import type { HostRow } from './rows.ts';
 
 /** A host that was well is believed for this long. */
@@ -58,11 +60,21 @@ export class HostWatch {
     if (known?.well === true) this.seen.delete(hostId);
   }
 
+  /** Best effort: what could not be removed is found again at the next contact. */
+  private async removeLeftovers(remote: Remote): Promise<void> {
+    try {
+      await removeLeftovers(this.garage, remote, await instanceId(this.garage.home));
+    } catch (error) {
+      this.garage.log.warn({ host: remote.host.name, err: error }, 'leftovers could not be removed');
+    }
+  }
+
   private async whatIsWrong(host: HostRow): Promise<string | null> {
     try {
       const remote = await openRemote(host, this.privateKey, this.bundle);
       try {
         await pushRunner(remote, this.bundle);
+        await this.removeLeftovers(remote);
         const probe = await probeHost(remote);
         if (probe.missingPackages.length > 0) {
           return `Debian packages are missing there: ${probe.missingPackages.join(' ')}`;

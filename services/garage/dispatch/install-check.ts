@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
+import { sourcesFor } from '../../../shared/config/common.ts';
 import { AppError } from '../../../shared/errors/app-error.ts';
 import { installJob, OUTPUT_BEGIN, OUTPUT_END, type Result } from '../../../shared/protocol/job.ts';
 import { bundleRunner } from '../../../shared/runner-bundle/bundle.ts';
@@ -14,7 +15,7 @@ import { garageKeyFile } from './dispatcher.ts';
 import { remoteFolder } from './deliver.ts';
 import { followLog } from './follow.ts';
 import { instanceId } from './instance.ts';
-import { productOf } from './job.ts';
+import { baseOf, productOf } from './job.ts';
 import { readResult } from './read-result.ts';
 import { callRunner, makeFolder, openRemote, pushRunner } from './remote.ts';
 import { RepositoryAccess } from './repository-access.ts';
@@ -66,15 +67,10 @@ export async function checkInstall(garage: Garage, check: InstallCheck): Promise
   const job = installJob.parse({
     ...{ version: 1, kind: 'install', attempt: randomUUID(), instance: await instanceId(garage.home) },
     slot: host.slots, // beside the slots of builds
-    base: {
-      product: product.name,
-      architecture,
-      sources: product.sources,
-      maxAgeHours: product.baseMaxAgeHours,
-    },
+    base: baseOf(product, architecture),
     ...{
       driver: garage.config.build.driver,
-      extraSources: [source],
+      extraSources: [source, ...sourcesFor(product.extraSources, architecture)],
       timeoutS: TIMEOUT_S,
       maxLogBytes: MAX_LOG_BYTES,
     },

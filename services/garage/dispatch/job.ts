@@ -1,7 +1,7 @@
 /** The job.json of an attempt. */
-import type { Product } from '../../../shared/config/common.ts';
+import { sourcesFor, type Product } from '../../../shared/config/common.ts';
 import { messageOf } from '../../../shared/errors/app-error.ts';
-import { buildJob, type AptSource, type BuildJob } from '../../../shared/protocol/job.ts';
+import { buildJob, type AptSource, type BaseSpec, type BuildJob } from '../../../shared/protocol/job.ts';
 import type { Garage } from '../context.ts';
 import { JobFault } from './faults.ts';
 import type { AttemptRow } from './rows.ts';
@@ -13,9 +13,36 @@ export function productOf(garage: Pick<Garage, 'common'>, name: string): Product
   throw new JobFault(`Product '${name}' is not configured any more`);
 }
 
+/** The base of a product on an architecture, as every job there names it. */
+export function baseOf(product: Product, architecture: string): BaseSpec {
+  const { name, sources, baseMaxAgeHours } = product;
+  return {
+    product: name,
+    architecture,
+    sources: sourcesFor(sources, architecture),
+    maxAgeHours: baseMaxAgeHours,
+  };
+}
+
+/** What a build may use, by the configuration. */
+function limitsOf(garage: Garage): NonNullable<BuildJob['limits']> {
+  const { silenceS, maxMemoryBytes, maxDiskBytes, minFreeBytes, maxProcesses } = garage.config.build;
+  return {
+    ...{ silenceS, minFreeBytes, memoryBytes: maxMemoryBytes },
+    ...{ diskBytes: maxDiskBytes, processes: maxProcesses },
+  };
+}
+
+/** How long the target of a failure is kept: by the product, or because somebody asked for this build's. */
+function keepFailedS(product: Product, attempt: AttemptRow): number {
+  return Math.max(product.keepFailedS, attempt.keepFailedS);
+}
+
 /** Throws JobFault when something of it is not in the form. */
 export function makeJob(garage: Garage, attempt: AttemptRow, instance: string, devel: AptSource): BuildJob {
   const product = productOf(garage, attempt.product);
+  const keep = keepFailedS(product, attempt);
+  const maxBytes = product.packageCacheBytes;
   const { driver, timeoutS, maxLogBytes } = garage.config.build;
   const parsed = buildJob.safeParse({
     version: 1,
@@ -23,16 +50,14 @@ export function makeJob(garage: Garage, attempt: AttemptRow, instance: string, d
     attempt: attempt.id,
     instance,
     slot: attempt.slot,
-    base: {
-      product: product.name,
-      architecture: attempt.architecture,
-      sources: product.sources,
-      maxAgeHours: product.baseMaxAgeHours,
-    },
+    base: baseOf(product, attempt.architecture),
     driver,
-    extraSources: [devel],
+    extraSources: [devel, ...sourcesFor(product.extraSources, attempt.architecture)],
     timeoutS,
     maxLogBytes,
+    limits: limitsOf(garage),
+    ...(keep > 0 ? { keepFailedS: keep } : {}),
+    ...(maxBytes > 0 ? { packageCache: { maxBytes } } : {}),
     source: attempt.source,
     sourceVersion: attempt.version,
     dsc: attempt.dsc,

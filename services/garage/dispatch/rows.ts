@@ -45,6 +45,8 @@ export interface AttemptRow {
   sourceDirectory: string;
   uploadId: string;
   uploader: string;
+  /** At least so long its target is kept when it fails; 0 leaves it to the product. */
+  keepFailedS: number;
   signedBy: string | null;
   host: HostRow;
 }
@@ -77,7 +79,7 @@ export async function attemptRow(database: Queryable, id: string): Promise<Attem
     `select a.id, a.build_id as "buildId", a.number, a.slot, a.directory, a.started_at as "startedAt",
             b.status as "buildStatus", b.architecture, b.binaries, s.product, s.name as source, s.version,
             s.component, s.dsc, s.files, s.directory as "sourceDirectory", s.upload_id as "uploadId",
-            c.login as uploader, u.signed_by as "signedBy", ${HOST_COLUMNS}
+            c.login as uploader, b.keep_failed_s as "keepFailedS", u.signed_by as "signedBy", ${HOST_COLUMNS}
        from attempts a
        join builds b on b.id = a.build_id
        join sources s on s.id = b.source_id
