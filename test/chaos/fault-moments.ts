@@ -1,6 +1,7 @@
 /** The moments at which faults strike, and how long a moment lasts: a link slow enough to be met in the middle. */
-import { readFile, readdir, stat, writeFile } from 'node:fs/promises';
+import { open, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { hasErrno } from '../../shared/errors/app-error.ts';
 import { run, runChecked } from '../../shared/process/run.ts';
 import { acceptSource, buildOf } from '../integration/dispatch-support.ts';
 import { waitFor } from '../support/wait.ts';
@@ -102,4 +103,21 @@ export async function comesThrough(
     },
     DEADLINE_MS,
   );
+}
+
+/** Fills the host's disk but for `leaveBytes`; gives what lets go of it again. */
+export async function fillDisk(host: FaultHost, leaveBytes: number): Promise<() => Promise<void>> {
+  const name = path.join(host.workdir, 'filler');
+  const file = await open(name, 'w');
+  const chunk = Buffer.alloc(64 * 1024);
+  let size = 0;
+  // The host writes as well, so how much is left is known when nothing is.
+  try {
+    for (;;) size += (await file.write(chunk, 0, chunk.length, size)).bytesWritten;
+  } catch (error) {
+    if (!hasErrno(error, 'ENOSPC')) throw error;
+  }
+  await file.truncate(Math.max(0, size - leaveBytes));
+  await file.close();
+  return () => rm(name);
 }

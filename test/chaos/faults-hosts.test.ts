@@ -7,14 +7,18 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildOf } from '../integration/dispatch-support.ts';
 import { waitFor } from '../support/wait.ts';
 import { FAKE_RUNNER, openFaultLine, type FaultHost, type FaultLine } from './fault-line.ts';
-import { bringTo, comesThrough, STAGES } from './fault-moments.ts';
+import { bringTo, comesThrough, fillDisk, STAGES, type FaultStage } from './fault-moments.ts';
 import { expectDeliveredOnce, expectWholeLog, leftOnHosts } from './fault-oracle.ts';
 
 /** Twelve hosts at a time on a machine of two cores that does other things as well. */
 const TIMEOUT_MS = 240_000;
+/** Enough for a sample and its results. */
+const DISK_BYTES = 16 * 1024 * 1024;
 const HICCUP_MS = 3_000;
 
 interface Fault {
+  /** Default: each. */
+  stages?: readonly FaultStage[];
   /** How often a build may be given back for it. */
   givenBack: number;
   strike: (host: FaultHost, source: string) => Promise<void>;
@@ -42,6 +46,18 @@ const FAULTS: Record<string, Fault> = {
       await host.restore();
     },
   },
+  'a disk that fills up': {
+    // Nothing is written there while results come back.
+    stages: ['copy', 'fetch'],
+    givenBack: 1,
+    strike: async (host, source) => {
+      const free = await fillDisk(host, 0);
+      await waitFor('it to be noticed or through', async () => {
+        const build = await buildOf(line.garage, source);
+        return build.given_back === 1 || build.status === 'uploaded';
+      }).finally(() => void free());
+    },
+  },
   'sshd killed with its connections': {
     givenBack: 0,
     strike: async (host) => {
@@ -52,10 +68,12 @@ const FAULTS: Record<string, Fault> = {
 };
 
 let line: FaultLine;
-const cases = Object.keys(FAULTS).flatMap((fault) => STAGES.map((stage) => ({ fault, stage })));
+const cases = Object.entries(FAULTS).flatMap(([fault, { stages = STAGES }]) =>
+  stages.map((stage) => ({ fault, stage })),
+);
 
 beforeAll(async () => {
-  line = await openFaultLine(cases.length, { runner: FAKE_RUNNER });
+  line = await openFaultLine(cases.length, { runner: FAKE_RUNNER, hosts: { diskBytes: DISK_BYTES } });
 }, TIMEOUT_MS);
 afterAll(() => line?.dispose(), TIMEOUT_MS);
 
@@ -78,6 +96,12 @@ describe.concurrent('in the middle of each stage', () => {
   );
 });
 
-test('afterwards nothing is open, and no host keeps anything', { timeout: TIMEOUT_MS }, async () => {
+test('afterwards each host builds again, and keeps nothing', { timeout: TIMEOUT_MS }, async () => {
+  for (const [index, host] of line.hosts.entries()) {
+    // What a lost attempt left on a host is found when garage speaks with it again.
+    const name = `again-${String(index)}`;
+    const source = await bringTo(line, host, 'build', name);
+    await comesThrough(line, host, source, name);
+  }
   expect(await leftOnHosts(line)).toEqual([]);
 });

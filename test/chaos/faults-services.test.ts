@@ -7,6 +7,7 @@ import { waitFor } from '../support/wait.ts';
 import { FAKE_RUNNER, LEASE_S, openFaultLine, type FaultLine } from './fault-line.ts';
 import { bringTo, comesThrough, STAGES } from './fault-moments.ts';
 import { expectDeliveredOnce, expectWholeLog, leftOnHosts } from './fault-oracle.ts';
+import { chosen } from './seeds.ts';
 
 const TIMEOUT_MS = 240_000;
 
@@ -43,19 +44,23 @@ beforeAll(async () => {
 }, TIMEOUT_MS);
 afterAll(() => line?.dispose(), TIMEOUT_MS);
 
-test.each(FAULTS)('%s killed in the middle of each stage', { timeout: TIMEOUT_MS }, async (what, strike) => {
-  const number = FAULTS.findIndex((each) => each[0] === what);
-  const cases = STAGES.map((stage, index) => ({
-    ...{ stage, host: line.hosts[index]!, name: `killed-${String(number)}-${stage}` },
-  }));
-  const sources = await Promise.all(cases.map(({ host, stage, name }) => bringTo(line, host, stage, name)));
-  await strike();
-  for (const [index, { host, name }] of cases.entries()) {
-    const source = sources[index]!;
-    await comesThrough(line, host, source, name);
-    const build = await expectDeliveredOnce(line, source);
-    expect(build.given_back).toBe(0);
-    await expectWholeLog(line, host, source);
-  }
-  expect(await leftOnHosts(line)).toEqual([]);
-});
+test.each(chosen('services', FAULTS))(
+  '%s killed in the middle of each stage',
+  { timeout: TIMEOUT_MS },
+  async (what, strike) => {
+    const number = FAULTS.findIndex((each) => each[0] === what);
+    const cases = STAGES.map((stage, index) => ({
+      ...{ stage, host: line.hosts[index]!, name: `killed-${String(number)}-${stage}` },
+    }));
+    const sources = await Promise.all(cases.map(({ host, stage, name }) => bringTo(line, host, stage, name)));
+    await strike();
+    for (const [index, { host, name }] of cases.entries()) {
+      const source = sources[index]!;
+      await comesThrough(line, host, source, name);
+      const build = await expectDeliveredOnce(line, source);
+      expect(build.given_back).toBe(0);
+      await expectWholeLog(line, host, source);
+    }
+    expect(await leftOnHosts(line)).toEqual([]);
+  },
+);
