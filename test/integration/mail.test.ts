@@ -2,60 +2,18 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import path from 'node:path';
-import { afterAll, afterEach, expect, test } from 'vitest';
-import { addAccount } from '../../services/garage/accounts/accounts.ts';
-import { runCommandLine } from '../../services/garage/cli/program.ts';
+import { expect, test } from 'vitest';
+import { startBuildme } from '../../services/garage/buildme/service.ts';
 import { deliverMail, deliverMails, unsentMails } from '../../services/garage/mail/deliver.ts';
-import { findMail, listMails } from '../../services/garage/mail/mails.ts';
-import { queueMail, tell, type NewMail } from '../../services/garage/mail/outbox.ts';
+import { findMail, listMails, retryMails } from '../../services/garage/mail/mails.ts';
+import { queueMail } from '../../services/garage/mail/outbox.ts';
+import { mailTransport } from '../../services/garage/mail/transport.ts';
 import { startWorker } from '../../services/garage/mail/worker.ts';
-import { buildWeb } from '../../services/garage/web/server.ts';
-import { openTestGarage, type TestGarage, type TestGarageOverrides } from '../support/garage.ts';
-import { startRealSmtp, type RealSmtp, type RealSmtpOptions } from '../support/real-smtp-server.ts';
+import type { TestGarage } from '../support/garage.ts';
 import { waitFor } from '../support/wait.ts';
-import { signedIn, webClient } from './web-client.ts';
-
-type Smtp = NonNullable<NonNullable<NonNullable<TestGarageOverrides['garage']>['mail']>['smtp']>;
-
-const open: { dispose(): Promise<void> }[] = [];
-const disposeAll = async (): Promise<void> => {
-  for (const each of open.splice(0).toReversed()) await each.dispose();
-};
-afterEach(disposeAll);
-afterAll(disposeAll);
-
-async function start(
-  options: RealSmtpOptions = {},
-  smtp: Partial<Smtp> = {},
-  more: Partial<NonNullable<NonNullable<TestGarageOverrides['garage']>['mail']>> = {},
-): Promise<{ server: RealSmtp; garage: TestGarage }> {
-  const server = await startRealSmtp(options);
-  open.push(server);
-  const settings: Smtp = { host: '127.0.0.1', port: server.port, ...smtp };
-  if (options.tls && !('caFile' in smtp)) settings.caFile = server.caFile;
-  const garage = await openTestGarage({
-    garage: { mail: { from: 'builder@example.org', smtp: settings, ...more } },
-  });
-  garage.log.level = 'silent';
-  open.push(garage);
-  return { server, garage };
-}
-
-let mails = 0;
-const mail = (more: Partial<NewMail> = {}): NewMail => ({
-  kind: 'upload-rejected',
-  subjectKey: `mail ${String((mails += 1))}`,
-  recipient: 'uploader@example.org',
-  thread: 'bookworm/hello',
-  subject: 'hello_1.0_source.changes REJECTED',
-  body: 'Grüße: it was not signed.\n.\nA line of a dot does not end it.\n',
-  headers: { 'X-Debian-Package': 'hello' },
-  ...more,
-});
-
-const header = (text: string, name: string): string | undefined =>
-  new RegExp(`^${name}:\\s+(\\S.*(?:\\n[ \\t].*)*)$`, 'mi').exec(text)?.[1]?.replaceAll(/\n[ \t]/g, ' ');
+import { header, mail, open, start } from './mail-support.ts';
 
 test('a mail arrives whole, with the headers that a program looks for', async () => {
   const { server, garage } = await start();
@@ -227,7 +185,6 @@ test('a database connection that breaks while the server takes the mail makes no
   const { server, garage } = await start();
   await queueMail(garage.pool, mail());
   const [id] = await unsentMails(garage);
-  const { mailTransport } = await import('../../services/garage/mail/transport.ts');
   const send = await mailTransport(garage);
   const outcome = await deliverMail(garage, id!, async (each) => {
     await send(each);
@@ -261,105 +218,26 @@ test('a worker that was killed holds no mail up: its jobs are let go at the next
   expect(server.mails).toHaveLength(1);
 });
 
-test('lists are told beside the uploader, once each; nobody is whose address is not verified', async () => {
-  const lists = {
-    result: ['builds@lists.example.org', 'uploader@example.org'],
-    products: {
-      bookworm: { result: ['bookworm@lists.example.org'] },
-      trixie: { result: ['no@example.org'] },
-    },
-  };
-  const { server, garage } = await start({}, {}, { lists });
-  await addAccount(garage, {
-    ...{ login: 'stranger', email: 'Stranger@example.org', sshKeys: [], openpgpKeys: [] },
-  });
-  await garage.pool.query(`update accounts set email_verified_at = null where login = 'stranger'`);
-  await tell(garage, garage.pool, mail({ kind: 'result' }), 'result', 'bookworm');
-  await tell(garage, garage.pool, mail(), 'rejected', 'bookworm');
-  await queueMail(garage.pool, mail({ recipient: 'stranger@example.org' }));
-  expect(await deliverMails(garage)).toEqual({ sent: 4, failed: 0 });
-  expect(server.mails.map(({ to }) => to.join())).toEqual([
-    'uploader@example.org',
-    'builds@lists.example.org',
-    'bookworm@lists.example.org',
-    'uploader@example.org',
-  ]);
-});
-
-test('nothing of an upload becomes a header, a second recipient or a character that hides another', async () => {
-  const { server, garage } = await start();
-  const evil =
-    'hello\r\nBcc: victim@example.org\r\n\r\n\u202eyadot\u0000\ud800 <a@b>, "c" (d)\u2028X-Evil: 1';
-  await queueMail(
-    garage.pool,
-    mail({ subject: evil, body: evil, thread: evil, headers: { 'X-Debian-Package': evil } }),
-  );
-  await queueMail(garage.pool, mail({ subject: `${'ä'.repeat(399)}😀 the end`, kind: 'result' }));
-  expect(await deliverMails(garage)).toEqual({ sent: 2, failed: 0 });
-  const [first, second] = server.mails;
-  expect(first!.to).toEqual(['uploader@example.org']);
-  const headers = first!.data.slice(0, first!.data.indexOf('\n\n'));
-  expect(headers).not.toMatch(/^(?:Bcc|X-Evil):/im);
-  expect(headers.match(/^Subject:/gm)).toHaveLength(1);
-  expect(first!.data).not.toMatch(/\p{Cc}(?<!\n)|\u202e/u);
-  expect(second!.to).toEqual(['uploader@example.org']);
-});
-
-test('admins see mails and send them again, by command line and on the web', async () => {
-  const { server, garage } = await start();
-  const password = 'a long password';
-  const account = { email: 'admin@example.org', sshKeys: [], openpgpKeys: [], password };
-  await addAccount(garage, { ...account, login: 'admin', admin: true });
-  await addAccount(garage, { ...account, login: 'uploader', email: 'uploader@example.org' });
-  await queueMail(garage.pool, mail({ recipient: 'greylisted@example.org', subject: 'hello <REJECTED>' }));
-  await deliverMails(garage);
-  await garage.pool.query(`update mails set status = 'failed'`);
-  const [{ id } = { id: '' }] = await listMails(garage.pool, {}, 1);
-
-  const run = async (...args: string[]): Promise<{ code: number; out: string; err: string }> => {
-    const said = { out: '', err: '' };
-    const output = { out: (text: string) => (said.out += text), err: (text: string) => (said.err += text) };
-    Object.assign(process.env, garage.env);
-    try {
-      const code = await runCommandLine(['mail', ...args], {
-        out: (text) => void output.out(text),
-        err: (text) => void output.err(text),
-      });
-      return { code, ...said };
-    } finally {
-      delete process.env['AUTOBUILDER_HOME'];
-      delete process.env['DATABASE_URL'];
-    }
-  };
-  expect((await run('list', '--status', 'failed')).out).toMatch(/greylisted@example\.org +hello <REJECTED>/);
-  expect(JSON.parse((await run('list', '--json')).out)).toMatchObject([{ id, status: 'failed', tries: 1 }]);
-  const shown = (await run('show', id)).out;
-  expect(shown).toMatch(/last error +.*451 4\.7\.1 greylisted/);
-  expect(shown).toContain('Grüße: it was not signed.');
-  expect(await run('retry')).toMatchObject({ code: 1, err: expect.stringContaining('--failed') });
-  expect(await run('list', '--status', 'lost')).toMatchObject({ code: 1 });
-
-  const app = await buildWeb(garage);
-  open.push({ dispose: () => app.close() });
-  const visitor = webClient(app);
-  expect((await visitor.get('/healthz')).json()).toEqual({
-    status: 'ok',
-    mail: { waiting: 0, late: 0, failed: 1 },
-  });
-  expect((await visitor.get('/metrics')).body).toContain('autobuilder_mails_open{state="failed"} 1');
-  expect((await visitor.get('/mails')).statusCode).toBe(403);
-  expect((await (await signedIn(app, 'uploader', password)).get(`/mails/${id}`)).statusCode).toBe(403);
-  const admin = await signedIn(app, 'admin', password);
-  const page = await admin.get('/mails?status=failed');
-  expect(page.body).toContain('hello &#60;REJECTED&#62;');
-  expect((await admin.get(`/mails/${id}`)).body).toContain('451 4.7.1 greylisted');
-  expect((await admin.post(`/mails/${id}/retry`, {}, `/mails/${id}`)).statusCode).toBe(303);
-  expect(await findMail(garage.pool, id)).toMatchObject({ status: 'queued', tries: 0 });
-  await server.letIn();
-  expect(await deliverMails(garage)).toEqual({ sent: 1, failed: 0 });
-  expect((await admin.post(`/mails/${id}/retry`, {}, '/')).statusCode).toBe(409);
-  expect(await run('retry', id)).toMatchObject({ code: 1, err: expect.stringContaining('has been sent') });
-  expect((await visitor.get('/healthz')).json()).toEqual({ status: 'ok' });
+test('a server that takes connections and says nothing holds nothing else up', async () => {
+  const sockets = new Set<Socket>();
+  const silent = createServer((socket) => void sockets.add(socket.on('error', () => undefined)));
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  const { garage } = await start({}, { port: (silent.address() as AddressInfo).port });
+  for (let n = 0; n < 5; n += 1) await queueMail(garage.pool, mail());
+  const worker = await startWorker(garage);
+  await waitFor('a connection', () => sockets.size > 0);
+  const rounds: string[] = [];
+  const buildme = await startBuildme(garage, [async () => rounds.push('round'), () => worker.sweep()]);
+  for (const many of [1, 2, 3]) {
+    buildme.wake();
+    await waitFor('a round', () => rounds.length >= many);
+  }
+  await buildme.stop();
+  expect((await listMails(garage.pool, { status: 'queued' }, 10)).length).toBe(5);
+  silent.close();
+  const hangUp = setInterval(() => sockets.forEach((socket) => socket.destroy()), 20);
+  await worker.stop();
+  clearInterval(hangUp);
 });
 
 test('a mail that is tried again by hand loses the wait of its job', async () => {
@@ -374,7 +252,6 @@ test('a mail that is tried again by hand loses the wait of its job', async () =>
     `select graphile_worker.reschedule_jobs(array(select id from graphile_worker.jobs), run_at := now() + interval '5 hours')`,
   );
   await server.start();
-  const { retryMails } = await import('../../services/garage/mail/mails.ts');
   expect(await retryMails(garage, id!)).toBe(1);
   await worker.sweep();
   await waitFor('the mail', () => server.mails.length === 1);

@@ -36,7 +36,7 @@ export interface ReadableAttempt {
 
 export interface AttemptEnd {
   exitClass: string;
-  result: Pick<Result, 'stage' | 'stageSeconds' | 'missing'> | null;
+  result: Pick<Result, 'stage' | 'stageSeconds' | 'missing' | 'limit'> | null;
   /** Default: now. */
   finishedAt?: Date;
 }
@@ -80,11 +80,14 @@ const NO_LOG: LogFacts = {
 
 function factsOf(attempt: ReadableAttempt, end: AttemptEnd, log: LogFacts): AttemptFacts {
   const seconds = ((end.finishedAt ?? new Date()).getTime() - attempt.startedAt.getTime()) / 1000;
+  // Killed at a limit: whatever was running says something, and it is not why.
+  const isEndedByLimit = end.result?.limit !== undefined;
   const told = (end.result?.missing ?? []).map((name): Missing => ({ kind: 'package', name }));
   const names = new Set(told.map(({ name }) => name));
   const others = log.missing.filter(({ kind, name }) => kind !== 'package' || !names.has(name));
   return {
     ...log,
+    firstError: isEndedByLimit && log.firstError?.kind === 'command' ? null : log.firstError,
     missing: [...told, ...others],
     exitClass: end.exitClass,
     stage: end.result?.stage ?? 'init',
