@@ -310,10 +310,12 @@ test('packages that are gone are our fault, and said so', async () => {
   const { garage } = line;
   await letEnd('robbed');
   const source = await acceptSource(garage, 'robbed');
-  await waitForCheck(source, 'install', 'running');
-  await letEnd('robbed', ['install']);
+  const { log } = await waitForCheck(source, 'install', 'running');
+  // It has its packages by then.
+  await waitFor('the check to begin', () => existsSync(path.join(garage.home.root, log)));
   const { directory } = (await buildOf(garage, source)).attempts[0]!;
   await rm(path.join(garage.home.root, directory, 'robbed_1.0_amd64.deb'));
+  await letEnd('robbed', ['install']);
   await waitForStatus(garage, dispatcher, source, 'attempted');
   expect(await checkOf(source, 'piuparts')).toMatchObject({ status: 'error' });
   expect((await buildOf(garage, source)).fail_reason).toContain(

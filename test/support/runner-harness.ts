@@ -117,12 +117,16 @@ export class RunnerHarness {
   }
 
   /** One command of the runner, as the unprivileged user unless `asRoot`. */
-  call(args: string[], options: { asRoot?: boolean; signal?: AbortSignal } = {}): Promise<RunResult> {
+  call(
+    args: string[],
+    options: { asRoot?: boolean; signal?: AbortSignal; input?: string } = {},
+  ): Promise<RunResult> {
     return run([NODEJS, this.#runner, ...args], {
       cwd: '/',
       env: minimalEnvironment({ HOME: this.#who.home }),
       timeoutMs: COMMAND_TIMEOUT_MS,
       ...(options.asRoot === true ? {} : this.#who.ids),
+      ...(options.input === undefined ? {} : { input: options.input }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
   }
@@ -172,7 +176,7 @@ export class RunnerHarness {
     check: CheckJob['check'],
     source: SourcePackage,
     debs: string[],
-    overrides: Overrides & { include?: string[]; others?: string[] } = {},
+    overrides: Overrides & { include?: string[]; others?: string[]; binaries?: CheckJob['binaries'] } = {},
   ): Promise<string> {
     const attempt = randomUUID();
     const folder = path.join(this.folder(attempt), 'source');
@@ -192,7 +196,8 @@ export class RunnerHarness {
       base: include === undefined ? common.base : { ...common.base, include },
       ...{ kind: 'check', check, source: source.source, sourceVersion: source.version, files },
       ...{ packages: debs.map((file) => path.basename(file)), dsc: path.basename(source.dsc) },
-      ...{ binaries: 'any', buildOptions: [], buildProfiles: [], failOn: ['error'] },
+      binaries: overrides.binaries ?? 'any',
+      ...{ buildOptions: [], buildProfiles: [], failOn: ['error'] },
     };
     await writeFile(path.join(this.folder(attempt), 'job.json'), JSON.stringify(job));
     return attempt;
