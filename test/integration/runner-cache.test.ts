@@ -57,6 +57,11 @@ function debsFetched(repository: FlatRepository): number {
   return repository.requests.splice(0).filter((name) => name.endsWith('.deb')).length;
 }
 
+/** The package that a build made, with its sum. */
+function deb({ files }: Result): unknown {
+  return files.find((file) => file.name.endsWith('.deb'));
+}
+
 const packageCache = { maxBytes: 2 ** 32 };
 
 test('the second build with the same dependencies begins where the first one had them installed', async () => {
@@ -68,7 +73,7 @@ test('the second build with the same dependencies begins where the first one had
   expect(second.log).toContain('are there as layer');
   expect(second.log).not.toContain('Setting up greeter');
   expect(debsFetched(one)).toBe(0);
-  const deb = ({ files }: Result): unknown => files.find((file) => file.name.endsWith('.deb'));
+
   expect(deb(second.result)).toEqual(deb(first.result));
 });
 

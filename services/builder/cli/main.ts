@@ -2,12 +2,15 @@
 import { AppError, messageOf } from '../../../shared/errors/app-error.ts';
 import { attemptAt, usageError } from '../build/attempt.ts';
 import { useSystemPath } from '../build/host-tools.ts';
+import { insideShell } from '../target/inside-shell.ts';
 import { inside } from '../target/inside.ts';
 import { base } from './base.ts';
+import { bases } from './bases.ts';
 import { cancel, remove } from './end.ts';
 import { EXIT } from './exit-codes.ts';
 import { follow } from './follow.ts';
 import { probe } from './probe.ts';
+import { shell } from './shell.ts';
 import { runDetached, start } from './start.ts';
 
 const USAGE = `usage: runner.mjs start  <attempt folder>
@@ -15,7 +18,9 @@ const USAGE = `usage: runner.mjs start  <attempt folder>
        runner.mjs cancel <attempt folder>
        runner.mjs remove <attempt folder>
        runner.mjs probe  <workdir>
-       runner.mjs base   <attempt folder>`;
+       runner.mjs base   <attempt folder>
+       runner.mjs bases  <workdir>
+       runner.mjs shell  <attempt folder> [<terminal>,<rows>,<columns>]`;
 
 type Command = (folder: string, offset: string | undefined) => Promise<number>;
 
@@ -32,6 +37,8 @@ const COMMANDS: Record<string, Command> = {
   remove: (folder) => remove(attemptAt(folder)),
   probe: (folder) => probe(folder),
   base: (folder) => base(attemptAt(folder)),
+  bases: (folder) => bases(folder),
+  shell: (folder, terminal) => shell(attemptAt(folder), terminal),
 };
 
 function refuseRoot(): void {
@@ -44,13 +51,14 @@ function refuseRoot(): void {
 
 async function dispatch(argv: string[]): Promise<number> {
   const [name = '', folder, offset, ...more] = argv;
+  if (name === 'inside-shell') return insideShell(folder ?? '', offset ?? '');
   if (name === 'inside') {
     await inside(); // root, but of a namespace only
     return EXIT.ok;
   }
   refuseRoot();
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  const expected = name === 'follow' ? offset !== undefined : offset === undefined;
+  const expected = name === 'shell' || (name === 'follow' ? offset !== undefined : offset === undefined);
   if (command === undefined || folder === undefined || !expected || more.length > 0) throw usageError(USAGE);
   return command(folder, offset);
 }

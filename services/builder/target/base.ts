@@ -3,12 +3,12 @@
  * `...@<ms>`. A new version is made beside and the link switched by one rename; a version goes only when no
  * target uses it (each holds a shared flock on its `in-use`).
  */
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, symlink, utimes } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf } from '../../../shared/errors/app-error.ts';
 import { tryLockFile, withFileLock } from '../../../shared/files/lock.ts';
+import { baseDigest } from '../../../shared/protocol/base-name.ts';
 import type { BaseSpec } from '../../../shared/protocol/job.ts';
 import { jobFailure } from '../build/failure.ts';
 import { makeBase, makeBaseTar, type MakeContext } from './base-make.ts';
@@ -31,8 +31,6 @@ export interface BaseContext extends MakeContext {
   workdir: string;
 }
 
-/** Part of the name: raised when what {@link makeBase} makes changes, so that old bases are not used. */
-const BASE_FORMAT = 2;
 /** mmdebstrap needs seconds to minutes; on a slow line with a foreign architecture perhaps half an hour. */
 const LOCK_WAIT_S = 45 * 60;
 /** Between reading the link and taking the lock the version can vanish; more than twice is no accident. */
@@ -40,19 +38,14 @@ const ACQUIRE_TRIES = 5;
 
 /** The base's name below `bases/`. */
 export function baseName(spec: BaseSpec): string {
-  const digest = createHash('sha256')
-    .update(
-      JSON.stringify([BASE_FORMAT, spec.sources, ...(spec.include === undefined ? [] : [spec.include])]),
-    )
-    .digest('hex');
-  return `${spec.product}-${spec.architecture}-${digest.slice(0, 12)}`;
+  return `${spec.product}-${spec.architecture}-${baseDigest(spec)}`;
 }
 
-function basesFolder(workdir: string): string {
+export function basesFolder(workdir: string): string {
   return path.join(workdir, 'bases');
 }
 
-function ageHours(version: string): number {
+export function ageHours(version: string): number {
   const madeMs = Number(version.slice(version.lastIndexOf('@') + 1));
   return (Date.now() - madeMs) / 3_600_000;
 }

@@ -70,11 +70,14 @@ const TARGET_ENVIRONMENT = {
   DEBIAN_FRONTEND: 'noninteractive',
 };
 
-/** `--mount-proc` implies `--mount`: the processes' own /proc, which naming a network namespace needs. */
-function insideArgv(): Argv {
+/**
+ * The runner's command `args` as root of fresh namespaces. `--mount-proc` implies `--mount`: the processes' own
+ * /proc, which naming a network namespace needs.
+ */
+export function namespaceArgv(...args: string[]): Argv {
   const runner = process.argv[1] ?? '';
   const namespaces = ['--mount-proc', '--pid', '--ipc', '--uts', '--fork', '--kill-child'];
-  return [...USER_NAMESPACE, ...namespaces, '--', ...INIT, '--', process.execPath, runner, 'inside'];
+  return [...USER_NAMESPACE, ...namespaces, '--', ...INIT, '--', process.execPath, runner, ...args];
 }
 
 export class Target {
@@ -175,7 +178,7 @@ export class Target {
 
   async #start(): Promise<void> {
     const { folder, kind, signal } = this.#options;
-    const [command, ...args] = insideArgv();
+    const [command, ...args] = namespaceArgv('inside');
     const child = spawn(command, args, {
       cwd: '/',
       env: minimalEnvironment(),
