@@ -68,7 +68,7 @@ beforeAll(async () => {
   await publishEmptyDevel(scratch);
   live = await serve(scratch);
   garage = await openTestGarage({
-    products: { [product]: {} },
+    products: { [product]: { checks: { rebuild: 'informative' } } },
     garage: { repositoryUrl: `http://127.0.0.1:${String((live.address() as AddressInfo).port)}` },
     builder: { listen: '127.0.0.1:0', slots: 2, ...warmWorkdir() },
   });
@@ -125,6 +125,17 @@ test(
     const { stdout } = await runChecked(['dpkg-deb', '--field', path.join(folder, deb), 'Package']);
     expect(stdout.toString('utf8').trim()).toBe('greeter');
     expect((await readdir(results)).some((name) => name.endsWith('.buildinfo'))).toBe(true);
+
+    const checks = await garage.pool.query(
+      `select name, blocking, verdict, message from check_results where source = 'greeter' order by name`,
+    );
+    expect(checks.rows).toEqual([
+      { name: 'install', blocking: true, verdict: 'passed', message: 'It installs' },
+      {
+        ...{ name: 'rebuild', blocking: false, verdict: 'passed' },
+        message: 'Reproducible: 1 packages are the same bytes',
+      },
+    ]);
 
     expect(await buildOf(garage, bad)).toMatchObject({
       status: 'attempted',
