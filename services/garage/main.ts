@@ -1,6 +1,7 @@
 /** The garage service: accounts, web, mail, and buildme with its dispatcher. Wiring only. */
 import { runService } from '../../shared/process/service.ts';
 import { writeSnapshot } from './accounts/snapshot.ts';
+import { startBaseSchedule } from './bases/refresh.ts';
 import { startBuildme } from './buildme/service.ts';
 import { openGarage } from './context.ts';
 import { createDispatcher } from './dispatch/dispatcher.ts';
@@ -19,12 +20,13 @@ await runService('garage', async (log) => {
     await dispatcher.round();
   };
   const worker = await startWorker(garage);
+  const bases = startBaseSchedule(garage);
   const web = await startWeb(garage);
   const buildme = await startBuildme(garage, [dispatch, () => mailOrders(garage), () => worker.sweep()]);
   return {
     ready: { address: web.address, dispatches },
     async close() {
-      await Promise.all([buildme.stop(), web.close()]);
+      await Promise.all([buildme.stop(), web.close(), bases.stop()]);
       await dispatcher.stop();
       await worker.stop();
       await garage.close();

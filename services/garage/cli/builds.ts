@@ -82,7 +82,10 @@ export function addBuildCommands(cli: Cli): void {
   build
     .command('retry <id>')
     .description('build it again: after a failure, a cancellation, or while it waits')
-    .action((id: string) => withGarage((garage) => retryBuild(cli, garage, readId(id))));
+    .option('--keep', "keep the target for a day if it fails, for 'host shell'")
+    .action((id: string, options: { keep?: boolean }) =>
+      withGarage((garage) => retryBuild(cli, garage, readId(id), options.keep ?? false)),
+    );
   cli.program
     .command('host')
     .description('machines that build')
@@ -159,7 +162,10 @@ async function printLog(cli: Cli, garage: Garage, id: string, number: string | u
   }
 }
 
-async function retryBuild(cli: Cli, garage: Garage, id: string): Promise<void> {
+/** An admin who asks for it today looks at it today. */
+const KEEP_S = 24 * 3600;
+
+async function retryBuild(cli: Cli, garage: Garage, id: string, keep: boolean): Promise<void> {
   const { status, source, version, architecture } = await requireBuild(garage, id);
   if (!BUILD_TRANSITIONS[status].includes('needs-build')) {
     throw new AppError('build-not-retried', `Build ${id} is ${status}; it cannot be built again`);
@@ -167,7 +173,10 @@ async function retryBuild(cli: Cli, garage: Garage, id: string): Promise<void> {
   const moved = await transaction(garage.pool, async (client) => {
     if (!(await moveBuild(client, id, status, 'needs-build'))) return false;
     // A person asked: earlier faults of machines count no more, and nothing is waited for.
-    await client.query('update builds set given_back = 0, not_before = now() where id = $1', [id]);
+    await client.query(
+      'update builds set given_back = 0, not_before = now(), keep_failed_s = $2 where id = $1',
+      [id, keep ? KEEP_S : 0],
+    );
     await wake(client, GARAGE_CHANNEL);
     return true;
   });

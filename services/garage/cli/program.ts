@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { AppError } from '../../../shared/errors/app-error.ts';
 import { addAccountCommands } from './accounts.ts';
+import { addBaseCommands } from './bases.ts';
 import { addBuildCommands } from './builds.ts';
 import { addCheckCommands } from './checks.ts';
 import type { Cli } from './context.ts';
@@ -10,6 +11,7 @@ import type { Output } from './io.ts';
 import { addMaintainerCommands } from './maintainers.ts';
 import { addMailCommands } from './mails.ts';
 import { addQueueCommands } from './queues.ts';
+import { addShellCommand } from './shell.ts';
 import { addUploadCommands } from './uploads.ts';
 
 export const EXIT_OK = 0;
@@ -32,6 +34,8 @@ export async function runCommandLine(args: string[], output: Output): Promise<nu
   addMailCommands(cli);
   addInstallCheckCommand(cli);
   addCheckCommands(cli);
+  addBaseCommands(cli);
+  addShellCommand(cli);
   addHowtoCommands(cli);
   try {
     await program.parseAsync(args, { from: 'user' });
