@@ -27,6 +27,11 @@ interface Change {
   waitS?: number;
 }
 
+/** A host's words: no control characters, which terminals act on and PostgreSQL may refuse. */
+function plain(text: string): string {
+  return text.replaceAll(/\p{Cc}+/gu, ' ');
+}
+
 /** Ends the try once: false, and nothing changed, when it was ended before, also by another process. */
 export function finishCheck(garage: Garage, check: CheckRow, outcome: CheckOutcome): Promise<boolean> {
   return transaction(garage.pool, async (client) => {
@@ -38,7 +43,7 @@ export function finishCheck(garage: Garage, check: CheckRow, outcome: CheckOutco
               finished_at = case when $3 = 'waiting' then null else now() end
         where id = $1 and job_id = $2 and status = 'running'`,
       [
-        ...[check.id, check.jobId, change.status, change.message, change.report ?? []],
+        ...[check.id, check.jobId, change.status, plain(change.message), (change.report ?? []).map(plain)],
         ...[change.givenBack ?? check.givenBack, change.unmet ?? check.unmet, change.waitS ?? 0],
       ],
     );

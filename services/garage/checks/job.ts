@@ -16,7 +16,7 @@ import type { FileEntry } from '../../../shared/protocol/names.ts';
 import type { Garage } from '../context.ts';
 import { isBinary } from '../dispatch/check-changes.ts';
 import { JobFault } from '../dispatch/faults.ts';
-import { baseOf, productOf } from '../dispatch/job.ts';
+import { baseOf, limitsOf, productOf } from '../dispatch/job.ts';
 import type { CheckRow } from './rows.ts';
 
 /** Seconds that each may take; tests and builds as long as a build. */
@@ -82,6 +82,7 @@ export async function makeCheckJob(
       timeoutS: timeLimitS(garage, check.name),
     },
     maxLogBytes: maxLogBytes(garage),
+    limits: limitsOf(garage),
     ...{ source: attempt.source, sourceVersion: attempt.version, binaries: attempt.binaries },
     files: parcels.map(({ name, size, sha256 }) => ({ name, size, sha256 })),
     packages: packages.map((each) => each.name),

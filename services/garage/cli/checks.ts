@@ -7,7 +7,7 @@ import { retryCheck } from '../checks/retry.ts';
 import type { CheckStatus } from '../checks/rows.ts';
 import type { Garage } from '../context.ts';
 import { readId, readLimit, withGarage, type Cli } from './context.ts';
-import { printFacts, printJson, printTable } from './io.ts';
+import { cellText, printFacts, printJson, printTable } from './io.ts';
 
 interface CheckItem {
   id: string;
@@ -130,7 +130,7 @@ async function showCheck(
     ...{ ...facts, build: buildId, mode: blocking ? 'blocking' : 'informative' },
     ...{ started: startedAt, finished: finishedAt },
   });
-  if (report.length > 0) cli.output.out(`\n${report.map((line) => `${line}\n`).join('')}`);
+  if (report.length > 0) cli.output.out(`\n${report.map((line) => `${cellText(line)}\n`).join('')}`);
 }
 
 async function printLog(cli: Cli, garage: Garage, check: CheckItem): Promise<void> {

@@ -25,7 +25,7 @@ export function baseOf(product: Product, architecture: string): BaseSpec {
 }
 
 /** What a build may use, by the configuration. */
-function limitsOf(garage: Garage): NonNullable<BuildJob['limits']> {
+export function limitsOf(garage: Garage): NonNullable<BuildJob['limits']> {
   const { silenceS, maxMemoryBytes, maxDiskBytes, minFreeBytes, maxProcesses } = garage.config.build;
   return {
     ...{ silenceS, minFreeBytes, memoryBytes: maxMemoryBytes },
