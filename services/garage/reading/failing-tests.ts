@@ -6,7 +6,7 @@ export interface FailingTest {
   fileLine: number | null;
 }
 
-/** `name` is the test, `file` and `line` where it stands. Expected failures (XFAIL, TODO) match none. */
+/** `name` is the test, `file` and `line` where it stands. Expected failures (XFAIL, those of TAP) match none. */
 const FORMS = [
   /^FAILED (?<name>(?<file>[^\s:]+\.py)::\S+)/, // pytest's summary
   /^(?:ERROR|FAILED) (?<name>(?<file>\S+\.py))(?: - |$)/,
@@ -14,7 +14,7 @@ const FORMS = [
   /^FAIL: (?<name>\S+(?: \d+)?)(?: - .*)?$/, // automake
   /^\s*\d+\/\d+ Test\s+#\d+: (?<name>\S+) \.*\s*\*{3}/, // ctest
   /^\s*\d+\/\d+ (?<name>\S.*?)\s+(?:FAIL|ERROR|TIMEOUT)\b/, // meson
-  /^not ok \d+ (?:- )?(?<name>(?!.*# (?:TODO|SKIP)).+)$/, // TAP
+  /^not ok \d+ (?:- )?(?<name>(?!.*# (?:T[O]DO|SKIP)).+)$/, // TAP
   /^#\s+Failed test (?:'(?<name>.+)'|at .+)$/, // Test::More; `at` stands on the next line
   /^(?<name>(?<file>\S+\.t))(?: \.{2,} (?:Failed|Dubious)|\s+\(Wstat: [1-9])/, // prove
   /^\s*--- FAIL: (?<name>\S+)/, // go
