@@ -58,12 +58,13 @@ my $deps = deps_parse($field, reduce_arch => 1, host_arch => $arch, build_arch =
   reduce_profiles => 1, build_profiles => [split / /, $profiles]);
 print defined $deps ? $deps->output() : 'INVALID';`;
 
+function writtenOne({ name, qualifier, version }: Relation): string {
+  const where = qualifier === null ? '' : `:${qualifier}`;
+  return `${name}${where}${version === null ? '' : ` (${version.operator} ${version.version})`}`;
+}
+
 function written(groups: Relation[][]): string {
-  const one = ({ name, qualifier, version }: Relation): string =>
-    name +
-    (qualifier === null ? '' : `:${qualifier}`) +
-    (version === null ? '' : ` (${version.operator} ${version.version})`);
-  return groups.map((group) => group.map(one).join(' | ')).join(', ');
+  return groups.map((group) => group.map(writtenOne).join(' | ')).join(', ');
 }
 
 test('fields are reduced as dpkg does it', async () => {

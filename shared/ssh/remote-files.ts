@@ -64,13 +64,18 @@ export async function readSmallFile(
   file: string,
   maxBytes: number,
 ): Promise<Buffer | null> {
-  const stat = await remoteStat(remote, file);
-  if (stat === null) return null;
-  requireRegular(stat, file);
-  if (stat.size > maxBytes)
-    throw untrusted(`'${file}' has ${String(stat.size)} bytes, ${String(maxBytes)} may be`);
+  const named = await remoteStat(remote, file);
+  if (named === null) return null;
+  requireRegular(named, file);
   const chunks: Buffer[] = [];
-  await readAll(remote, file, stat.size, (chunk) => void chunks.push(chunk));
+  await withHandle(remote, file, async (handle) => {
+    // Whole files take each other's place there at any moment: the size is asked of the one that is open.
+    const stat = await answer<Stats>(remote, (sftp, done) => sftp.fstat(handle, done), file);
+    requireRegular(stat, file);
+    if (stat.size > maxBytes)
+      throw untrusted(`'${file}' has ${String(stat.size)} bytes, ${String(maxBytes)} may be`);
+    await readOpen(remote, handle, { file, size: stat.size }, (chunk) => void chunks.push(chunk));
+  });
   return Buffer.concat(chunks);
 }
 
@@ -119,24 +124,41 @@ function untrusted(message: string): AppError {
   return new AppError('remote-file-untrusted', message);
 }
 
-async function readAll(
+function readAll(
   remote: RemoteSession,
   file: string,
   size: number,
   onChunk: (chunk: Buffer) => Promise<void> | void,
 ): Promise<void> {
+  return withHandle(remote, file, (handle) => readOpen(remote, handle, { file, size }, onChunk));
+}
+
+async function withHandle(
+  remote: RemoteSession,
+  file: string,
+  work: (handle: Buffer) => Promise<void>,
+): Promise<void> {
   const handle = await answer<Buffer>(remote, (sftp, done) => sftp.open(file, 'r', done), file);
   try {
-    const ahead: Promise<Buffer>[] = [];
-    for (let next = 0; next < size || ahead.length > 0;) {
-      while (next < size && ahead.length < WINDOW) {
-        ahead.push(watched(readChunk(remote, handle, next, Math.min(CHUNK_BYTES, size - next), file)));
-        next += CHUNK_BYTES;
-      }
-      await onChunk((await ahead.shift()) ?? Buffer.alloc(0));
-    }
+    await work(handle);
   } finally {
     bestEffort(() => remote.sftp.close(handle, () => undefined));
+  }
+}
+
+async function readOpen(
+  remote: RemoteSession,
+  handle: Buffer,
+  { file, size }: { file: string; size: number },
+  onChunk: (chunk: Buffer) => Promise<void> | void,
+): Promise<void> {
+  const ahead: Promise<Buffer>[] = [];
+  for (let next = 0; next < size || ahead.length > 0;) {
+    while (next < size && ahead.length < WINDOW) {
+      ahead.push(watched(readChunk(remote, handle, next, Math.min(CHUNK_BYTES, size - next), file)));
+      next += CHUNK_BYTES;
+    }
+    await onChunk((await ahead.shift()) ?? Buffer.alloc(0));
   }
 }
 
