@@ -1,6 +1,7 @@
 /**
  * apt in a check's target. The base keeps its package lists, so only those of the product's own queue are
- * fetched at first; all of them when that was not enough.
+ * fetched at first, and only those are read: apt takes a second for the base's. All of them are read, and then
+ * fetched anew, when that was not enough.
  */
 import { unreachable } from '../../../shared/errors/app-error.ts';
 import { jobFailure } from '../build/failure.ts';
@@ -30,13 +31,15 @@ async function update(target: Target, options: string[]): Promise<void> {
   );
 }
 
+/** Only the product's own queue. */
+const OWN_SOURCES = [
+  '-oDir::Etc::SourceList=/etc/apt/sources.list.d/extra.sources',
+  '-oDir::Etc::SourceParts=-',
+];
+
 /** The lists of the product's own queue, which change all the time; those of the base stay as they are. */
 export function updateOwn(target: Target): Promise<void> {
-  return update(target, [
-    '-oDir::Etc::SourceList=/etc/apt/sources.list.d/extra.sources',
-    '-oDir::Etc::SourceParts=-',
-    '-oAPT::Get::List-Cleanup=0',
-  ]);
+  return update(target, [...OWN_SOURCES, '-oAPT::Get::List-Cleanup=0']);
 }
 
 export function updateAll(target: Target): Promise<void> {
@@ -69,8 +72,9 @@ function dpkgError(tail: string): string | null {
 async function tryInstall(
   target: Target,
   what: string[],
+  options: string[] = [],
 ): Promise<InstallFailure | { kind: 'fetch'; line: string } | null> {
-  const argv: Argv = ['apt-get', 'install', '--yes', '--no-install-recommends', '--', ...what];
+  const argv: Argv = ['apt-get', ...options, 'install', '--yes', '--no-install-recommends', '--', ...what];
   const { code, tail } = await target.exec(argv, { env: ENVIRONMENT });
   if (code === 0) return null;
   const failure = readAptFailure(tail);
@@ -89,14 +93,22 @@ async function tryInstall(
 }
 
 /**
- * Installs paths of .debs or names; null when that went well. Old lists are no reason to fail: all are fetched
- * anew before a dependency counts as missing. Throws `job-machine` when the archives cannot be reached.
+ * Installs paths of .debs or names; null when that went well. Lists that are not read or old are no reason to
+ * fail: all are fetched anew before a dependency counts as missing. Throws `job-machine` when the archives
+ * cannot be reached.
  */
 export async function install(target: Target, what: string[]): Promise<InstallFailure | null> {
-  let failure = await tryInstall(target, what);
-  if (failure === null || failure.kind === 'package') return failure;
+  for (const options of [OWN_SOURCES, []]) {
+    const failure = await tryInstall(target, what, options);
+    if (failure === null || failure.kind === 'package') return failure;
+  }
   await updateAll(target);
-  failure = await tryInstall(target, what);
+  return installFresh(target, what);
+}
+
+/** {@link install} when all lists are new. */
+export async function installFresh(target: Target, what: string[]): Promise<InstallFailure | null> {
+  const failure = await tryInstall(target, what);
   if (failure?.kind === 'fetch') throw jobFailure('machine', `apt could not fetch: ${failure.line}`);
   return failure;
 }

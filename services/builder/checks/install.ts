@@ -4,7 +4,7 @@
  * at hand for what it depends on.
  */
 import type { CheckJob } from '../../../shared/protocol/job.ts';
-import { install, updateAll, updateOwn, useLocalPackages, type InstallFailure } from './apt.ts';
+import { install, installFresh, updateAll, updateOwn, useLocalPackages, type InstallFailure } from './apt.ts';
 import { pathOf, type CheckRoom } from './room.ts';
 import { failed, passed, reportOf, type Verdict } from './verdict.ts';
 
@@ -27,7 +27,7 @@ async function eachAlone(room: CheckRoom, names: string[]): Promise<Failure[]> {
     const target = await room.open();
     await useLocalPackages(target);
     await updateAll(target);
-    const failure = await install(target, [pathOf(name)]);
+    const failure = await installFresh(target, [pathOf(name)]);
     if (failure !== null) failures.push({ ...failure, name });
   }
   return failures;
