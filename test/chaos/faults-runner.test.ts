@@ -32,6 +32,7 @@ const TIMEOUT_MS = 300_000;
 /** A build takes 3 s with nothing else to do; other tests run beside it. */
 const COMES_MS = 90_000;
 const DISK_BYTES = 256 * 1024 * 1024;
+const MIN_FREE_BYTES = 16 * 1024 * 1024;
 const DAY_MS = 24 * 3_600_000;
 /** Of the runner's stages those that take long enough to be met. */
 const STAGES = ['setup', 'build'] as const;
@@ -49,6 +50,7 @@ beforeAll(async () => {
   await writeFile(path.join(scratch, 'clock.cjs'), SHIFT_CLOCK);
   await setClock(0);
   line = await openFaultLine(1, {
+    build: { minFreeBytes: MIN_FREE_BYTES },
     products: { [product]: { architectures: [architecture], checks: { install: 'off' } } },
     live: await emptyLive(path.join(scratch, 'live'), product, architecture),
     hosts: {
