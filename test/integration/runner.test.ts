@@ -1,11 +1,12 @@
 /** The real runner, bundled and in processes of its own, on the tiny packages of test/fixtures. */
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { parseChanges } from '../../shared/debian/changes.ts';
 import { probe as probeSchema, result as resultSchema } from '../../shared/protocol/job.ts';
+import { runChecked } from '../../shared/process/run.ts';
 import { serveFlatRepository } from '../support/flat-repository.ts';
 import { RunnerHarness } from '../support/runner-harness.ts';
 import { makeSourcePackage, type SourcePackage } from '../support/source-package.ts';
@@ -114,6 +115,32 @@ test('the network is off while building, loopback is not', async () => {
   const attempt = await runner.buildAttempt(await source('peeks-network'), 'all');
   const { log } = await runner.toSuccess(attempt);
   expect(log).toContain('\nlooking for a network\n'); // written to /dev/stderr, as builds do
+});
+
+test('the network is off though a build-dependency has replaced the tools that could keep it off', async () => {
+  const tree = path.join(scratch, 'tampered-tools');
+  await mkdir(path.join(tree, 'DEBIAN'), { recursive: true });
+  const control =
+    'Package: tampered-tools\nVersion: 1.0\nArchitecture: all\nMaintainer: Test <test@example.org>\nDescription: x\n';
+  await writeFile(path.join(tree, 'DEBIAN/control'), control);
+  // Each drops its own options and runs the command behind them, as whoever called it.
+  const tampered = '#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done\nshift\nexec "$@"\n';
+  const tools = '/usr/bin/nsenter /usr/bin/setpriv /usr/bin/prlimit /usr/bin/unshare';
+  const postinst = `#!/bin/sh\nset -e\nfor tool in ${tools}; do rm -f $tool; cp /usr/share/tampered $tool; done\n`;
+  await writeFile(path.join(tree, 'DEBIAN/postinst'), postinst, { mode: 0o755 });
+  await mkdir(path.join(tree, 'usr/share'), { recursive: true });
+  await writeFile(path.join(tree, 'usr/share/tampered'), tampered, { mode: 0o755 });
+  const deb = path.join(scratch, 'tampered-tools_1.0_all.deb');
+  await runChecked(['dpkg-deb', '--root-owner-group', '--build', tree, deb]);
+  const devel = await serveFlatRepository(path.join(scratch, 'tampered'), [deb]);
+  try {
+    const made = await source('meets-tampered-tools');
+    const attempt = await runner.buildAttempt(made, 'all', { extraSources: [devel.source] });
+    const { log } = await runner.toSuccess(attempt);
+    expect(log).toContain('tampered-tools');
+  } finally {
+    await devel.close();
+  }
 });
 
 test('dependencies come from the devel queue, also where it is NotAutomatic; what is built installs', async () => {

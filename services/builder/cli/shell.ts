@@ -27,8 +27,8 @@ export async function shell(attempt: Attempt, terminal = NO_TERMINAL): Promise<n
   if (lock === null) throw usageError('Somebody has a shell in this target');
   try {
     await prepareAgain(attempt.target);
-    const spec: TargetSpec = { kind: 'overlay', folder: attempt.target, lower: kept.lower };
-    const [command, ...args] = namespaceArgv('inside-shell', JSON.stringify(spec), terminal);
+    const spec: TargetSpec = { kind: 'overlay', folder: attempt.target, lower: kept.lower, sealed: false };
+    const [command, ...args] = namespaceArgv(['inside-shell', JSON.stringify(spec), terminal]);
     const child = spawn(command, args, { cwd: '/', env: minimalEnvironment(), stdio: 'inherit' });
     const timer = setTimeout(() => child.kill('SIGKILL'), kept.untilMs - Date.now());
     const [code] = (await once(child, 'exit')) as [number | null];

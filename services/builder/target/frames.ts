@@ -13,6 +13,8 @@ export const targetSpec = z.strictObject({
   lower: z.string(),
   /** The folder with `root`, `upper` and `work`. */
   folder: z.string(),
+  /** The network namespace is a fresh one, which has loopback only. */
+  sealed: z.boolean(),
 });
 export type TargetSpec = z.infer<typeof targetSpec>;
 
@@ -22,8 +24,6 @@ export const execRequest = z.strictObject({
   user: z.enum(['root', 'builder']),
   /** The kernel's limit on what the build user runs; null for none. */
   processes: z.number().int().positive().nullable(),
-  /** False: only loopback is there. */
-  network: z.boolean(),
   cwd: z.string(),
   env: z.record(z.string(), z.string()),
 });

@@ -9,7 +9,7 @@ import { Socket } from 'node:net';
 import readline from 'node:readline';
 import { messageOf } from '../../../shared/errors/app-error.ts';
 import { execRequest, outputFrame, replyFrame, targetSpec, type ExecRequest, type Reply } from './frames.ts';
-import { enterTarget, NO_NETWORK, OUTPUT } from './mounts.ts';
+import { enterTarget, OUTPUT } from './mounts.ts';
 import { BUILD_USER } from './system-files.ts';
 
 function reply(value: Reply): void {
@@ -52,7 +52,6 @@ function fullArgv(request: ExecRequest): string[] {
   const most = request.processes;
   const limits =
     most === null || request.user === 'root' ? [] : ['prlimit', `--nproc=${most + PROCESS_SLACK}`, '--'];
-  const network = request.network ? [] : ['nsenter', `--net=${NO_NETWORK}`, '--'];
   const user =
     request.user === 'root'
       ? []
@@ -65,7 +64,7 @@ function fullArgv(request: ExecRequest): string[] {
           '--no-new-privs',
           '--',
         ];
-  return [...network, ...limits, ...user, ...request.argv];
+  return [...limits, ...user, ...request.argv];
 }
 
 /** Ends whatever a command left running; init and this process are spared by kill(2). */

@@ -9,8 +9,6 @@ import { runChecked, type RunResult } from '../../../shared/process/run.ts';
 import type { TargetSpec } from './frames.ts';
 import { HOST_NAME } from './system-files.ts';
 
-/** Network namespace with loopback only, entered for builds. In /dev, so that it is not part of the system. */
-export const NO_NETWORK = '/dev/.no-network';
 /**
  * Named pipe that takes the output of what runs in the target. Node's own pipes are sockets, which cannot be
  * opened by `> /dev/stderr`, and an unnamed pipe only by its maker; builds do that as another user.
@@ -73,12 +71,6 @@ async function mountSystemDevices(root: string): Promise<void> {
   }
 }
 
-async function makeQuietNetwork(root: string): Promise<void> {
-  const file = path.join(root, NO_NETWORK);
-  writeFileSync(file, '');
-  await runChecked(['unshare', `--net=${file}`, 'ip', 'link', 'set', 'lo', 'up']);
-}
-
 async function pivot(root: string): Promise<void> {
   process.chdir(root);
   await runChecked(['pivot_root', '.', OLD_ROOT]);
@@ -95,6 +87,6 @@ export async function enterTarget(spec: TargetSpec): Promise<void> {
   await mount('-t', 'proc', '-o', 'nosuid,nodev,noexec', 'proc', path.join(root, 'proc'));
   await mountSystemDevices(root);
   await runChecked(['hostname', HOST_NAME], { okCodes: [0, 1] });
-  await makeQuietNetwork(root);
+  if (spec.sealed) await runChecked(['ip', 'link', 'set', 'lo', 'up']);
   await pivot(root);
 }

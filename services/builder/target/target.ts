@@ -37,8 +37,8 @@ export interface ExecResult {
 
 export interface ExecOptions {
   user?: ExecRequest['user'];
-  /** Default true. */
-  network?: boolean;
+  /** False: only loopback. */
+  network?: false;
   cwd?: string;
   /** Keeps so much of the end of its output, and leaves it out of the log. */
   captureBytes?: number;
@@ -71,18 +71,20 @@ const TARGET_ENVIRONMENT = {
 };
 
 /**
- * The runner's command `args` as root of fresh namespaces. `--mount-proc` implies `--mount`: the processes' own
- * /proc, which naming a network namespace needs.
+ * The runner's command `args` as root of fresh namespaces. Sealed: the network namespace is a fresh one too, made
+ * by the host's own program, so no process of the target has or can get to any other network.
  */
-export function namespaceArgv(...args: string[]): Argv {
+export function namespaceArgv(args: string[], sealed = false): Argv {
   const runner = process.argv[1] ?? '';
   const namespaces = ['--mount-proc', '--pid', '--ipc', '--uts', '--fork', '--kill-child'];
+  if (sealed) namespaces.push('--net');
   return [...USER_NAMESPACE, ...namespaces, '--', ...INIT, '--', process.execPath, runner, ...args];
 }
 
 export class Target {
   readonly #options: TargetOptions;
   #child: ChildProcess | null = null;
+  #isSealed = false;
   #tail: Buffer = Buffer.alloc(0);
   /** Of the command that runs; null while its output goes into the log. */
   #captureBytes: number | null = null;
@@ -115,15 +117,19 @@ export class Target {
     return path.join(this.#options.folder, this.#options.kind === 'overlay' ? 'upper' : 'root');
   }
 
-  /** Runs one command, shown and logged. Throws `target-ended` when the target goes down meanwhile. */
+  /**
+   * Runs one command, shown and logged. The first without network seals the target: what setup left running
+   * ends, and the programs that packages' scripts may have replaced have no part in keeping the network off.
+   * There is no way back: later ones have none either. Throws `target-ended` when the target goes down meanwhile.
+   */
   async exec(argv: Argv, options: ExecOptions = {}): Promise<ExecResult> {
+    if (options.network === false) await this.#seal();
     this.#options.log.command(argv);
     this.#tail = Buffer.alloc(0);
     this.#captureBytes = options.captureBytes ?? null;
     const request: ExecRequest = {
       argv,
       user: options.user ?? 'root',
-      network: options.network ?? true,
       processes: this.#options.processes ?? null,
       cwd: options.cwd ?? '/',
       env: { ...TARGET_ENVIRONMENT, ...options.env },
@@ -146,6 +152,13 @@ export class Target {
     const timer = setTimeout(() => killGroup(child, 'SIGKILL'), STOP_TIMEOUT_MS);
     await ended;
     clearTimeout(timer);
+  }
+
+  async #seal(): Promise<void> {
+    if (this.#isSealed) return;
+    await this.stop();
+    this.#isSealed = true;
+    await this.resume();
   }
 
   /** Starts it once more after {@link stop}, with all that was written in it. */
@@ -178,7 +191,7 @@ export class Target {
 
   async #start(): Promise<void> {
     const { folder, kind, signal } = this.#options;
-    const [command, ...args] = namespaceArgv('inside');
+    const [command, ...args] = namespaceArgv(['inside'], this.#isSealed);
     const child = spawn(command, args, {
       cwd: '/',
       env: minimalEnvironment(),
@@ -190,7 +203,7 @@ export class Target {
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) onAbort();
     this.#listen(child);
-    const answer = await this.#ask({ kind, folder, lower: this.lower });
+    const answer = await this.#ask({ kind, folder, lower: this.lower, sealed: this.#isSealed });
     if (answer.kind === 'ready') return;
     throw new AppError('target-protocol', answer.kind === 'error' ? answer.message : 'Unexpected reply');
   }
