@@ -5,6 +5,7 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { homeFolders } from '../../shared/config/home.ts';
+import { keepEmbeddedDatabase } from '../../shared/database/embedded/keeper.ts';
 import { stopEmbeddedDatabase } from '../../shared/database/embedded/server.ts';
 import { superviseChild, type Child } from './child.ts';
 
@@ -23,7 +24,9 @@ export interface Supervisor {
   children: Child[];
   /** The facts each service gave when it was ready, by name. Rejects with the first that does not start. */
   ready: Promise<Record<string, Record<string, unknown>>>;
-  /** Ends all of them, then the embedded database. */
+  /** Ends the services; the embedded database stays. */
+  stopServices(): Promise<void>;
+  /** Ends the services, then the embedded database. */
   stop(): Promise<void>;
 }
 
@@ -36,15 +39,24 @@ export async function startAll(onLine: (service: string, line: string) => void):
     const env = usesDatabase ? environment : without(environment, 'DATABASE_URL');
     return superviseChild({ name, main: path.join(CHECKOUT, main), env }, (line) => onLine(name, line));
   });
+  const isEmbedded = process.env['DATABASE_URL'] === undefined;
+  const unwatch = isEmbedded
+    ? keepEmbeddedDatabase(home.database, (text) => onLine('database', text))
+    : () => Promise.resolve();
   const ready = Promise.all(children.map(async (child) => [child.name, await child.ready] as const)).then(
     (pairs) => Object.fromEntries(pairs),
   );
+  const stopServices = async (): Promise<void> => {
+    await unwatch();
+    await Promise.all(children.map((child) => child.stop()));
+  };
   return {
     children,
     ready,
+    stopServices,
     async stop() {
-      await Promise.all(children.map((child) => child.stop()));
-      if (process.env['DATABASE_URL'] === undefined) await stopEmbeddedDatabase(home.database);
+      await stopServices();
+      if (isEmbedded) await stopEmbeddedDatabase(home.database);
     },
   };
 }

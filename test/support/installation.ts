@@ -106,7 +106,7 @@ export async function makeInstallation(options: InstallationOptions = {}): Promi
       });
     },
     async stop() {
-      await Promise.all((installation.supervisor?.children ?? []).map((child) => child.stop()));
+      await installation.supervisor?.stopServices();
       installation.supervisor = null;
     },
     async bin(name, ...args) {

@@ -132,6 +132,14 @@ async function createDatabase(adminUrl: string, name: string): Promise<void> {
   }
 }
 
+/** Where it listens when it runs; null before it was made. */
+export async function embeddedPort(databaseHome: string): Promise<number | null> {
+  return readConnection(databaseHome).then(
+    (connection) => connection.port,
+    () => null,
+  );
+}
+
 function connectionFile(databaseHome: string): string {
   return path.join(databaseHome, 'connection.json');
 }
