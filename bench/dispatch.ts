@@ -3,7 +3,7 @@
  * Everything of garage is real, the runners are simulated (dispatch/simulated-nodejs), the repository takes
  * every set at once. Then: picking the next build among 100,000 that wait. Needs root.
  *
- * `BENCH_BUILDS` and `BENCH_BUILD_MS` (a build's average time) make it shorter.
+ * `BENCH_BUILDS` and `BENCH_BUILD_MS` (a build's average time) make it shorter; without builds, picking alone is measured.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -44,6 +44,7 @@ export async function run(): Promise<Record<string, unknown>> {
   const live = await serveLive();
   const scene = await setUp(folder, live.url);
   try {
+    if (BUILDS === 0) return { ...(await measurePicking(scene.garage)) };
     await acceptSources(scene.garage, BUILDS);
     process.stdout.write(`${String(BUILDS)} builds wait for ${String(HOSTS * SLOTS)} slots\n`);
     const drained = await drain(scene);
@@ -182,7 +183,7 @@ function startService({ folder }: Scene): ChildProcess {
     : [];
   return spawn(process.execPath, [...flags, main], {
     stdio: ['ignore', 'ignore', 'inherit'],
-    env: minimalEnvironment({ AUTOBUILDER_HOME: path.join(folder, 'home'), LOG_LEVEL: 'error' }),
+    env: minimalEnvironment({ AUTOBUILDER_HOME: path.join(folder, 'home'), LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'error' }),
   });
 }
 

@@ -46,7 +46,7 @@ export async function takeSets(garage: Garage): Promise<Stopping> {
      values ($1, $2, 1, 'live', 'bench', now())`,
     [queue, product],
   );
-  let stopped = false;
+  const stopping = new AbortController();
   const look = async (): Promise<void> => {
     const sets = (await readdir(folder).catch(() => [])).filter((name) => !name.startsWith('.'));
     await garage.pool.query(
@@ -59,14 +59,14 @@ export async function takeSets(garage: Garage): Promise<Stopping> {
     for (const name of sets) await rm(path.join(folder, name), { recursive: true, force: true });
   };
   const loop = (async () => {
-    while (!stopped) {
+    while (!stopping.signal.aborted) {
       await look();
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
     }
   })();
   return {
     stop: async () => {
-      stopped = true;
+      stopping.abort();
       await loop;
     },
   };

@@ -34,13 +34,13 @@ test('a file that is replaced whole again and again is always read whole', async
   const texts = ['short', 'a text that is much longer than the other', '', 'x'.repeat(100_000)];
   const [from, to] = [await reader.files(), await writer.files()];
   await pushFile(to, Buffer.from(texts[0]!), file);
-  let isWriting = true;
+  const written = new AbortController();
   const writing = (async () => {
     for (let number = 0; number < 200; number += 1) await pushFile(to, Buffer.from(texts[number % 4]!), file);
-    isWriting = false;
+    written.abort();
   })();
   let reads = 0;
-  while (isWriting) {
+  while (!written.signal.aborted) {
     expect(texts).toContain((await readSmallFile(from, file, 200_000))?.toString('utf8'));
     reads += 1;
   }

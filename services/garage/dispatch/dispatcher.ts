@@ -14,6 +14,7 @@ import { planChecks, settleChecks } from '../checks/plan.ts';
 import { runCheck } from '../checks/run.ts';
 import type { Garage } from '../context.ts';
 import { runAttempt, type Dispatch } from './attempt.ts';
+import { coalesced } from './coalesce.ts';
 import { fillSlots } from './fill.ts';
 import { handOverBuilt } from './hand-over.ts';
 import { HostWatch } from './host-watch.ts';
@@ -75,8 +76,8 @@ class OneDispatcher implements Dispatcher {
   private readonly running = new Map<string, Promise<void>>();
   private readonly waiting = new Set<string>();
   private parts: Parts | undefined;
-  private current: Promise<void> | undefined;
-  private next: Promise<void> | undefined;
+  private readonly askForRound = coalesced(() => this.look());
+  private readonly askForBuilds = coalesced(() => this.fill());
   private timer: NodeJS.Timeout | undefined;
 
   constructor(garage: Garage, options: DispatcherOptions) {
@@ -106,18 +107,7 @@ class OneDispatcher implements Dispatcher {
   }
 
   round(): Promise<void> {
-    if (!this.current) {
-      this.current = this.look().finally(() => {
-        this.current = undefined;
-      });
-      return this.current;
-    }
-    // What the caller knows of may have come after that round looked.
-    this.next ??= this.current.then(() => {
-      this.next = undefined;
-      return this.round();
-    });
-    return this.next;
+    return this.askForRound();
   }
 
   async idle(): Promise<void> {
@@ -131,7 +121,8 @@ class OneDispatcher implements Dispatcher {
   async stop(): Promise<void> {
     this.stopping.abort();
     clearTimeout(this.timer);
-    await (this.next ?? this.current);
+    // Both look once more, see that it is over, and leave.
+    await Promise.all([this.askForRound(), this.askForBuilds()]);
     clearTimeout(this.timer);
     await Promise.all(this.running.values());
     await this.parts?.leadership.release();
@@ -154,13 +145,20 @@ class OneDispatcher implements Dispatcher {
     await this.step('hand over sets', () => handOverBuilt(garage));
     await this.step('release packages', () => releasePackages(garage));
     await this.step('resume attempts', () => this.resume(parts));
-    await this.step('fill slots', () =>
-      fillSlots({ ...parts, waiting: this.waiting, begin: (id) => this.begin(parts, id) }),
-    );
+    await this.askForBuilds();
     await this.step('fill slots for checks', () =>
       fillCheckSlots({ ...parts, begin: (id) => this.beginCheck(parts, id) }),
     );
     await this.step('look for what waits', () => this.lookAgain());
+  }
+
+  /** By itself, too: a slot that is free does not wait for what else a round does. */
+  private async fill(): Promise<void> {
+    const { parts } = this;
+    if (!parts || parts.stopping.aborted) return;
+    await this.step('fill slots', () =>
+      fillSlots({ ...parts, waiting: this.waiting, begin: (id) => this.begin(parts, id) }),
+    );
   }
 
   /** A lock that broke with its connection: whoever has it now dispatches, and that may be us again. */
@@ -193,7 +191,9 @@ class OneDispatcher implements Dispatcher {
     const task = work().finally(() => {
       this.running.delete(key);
       // Its slot is free, and its set may be ready.
-      if (!parts.stopping.aborted) void this.round();
+      if (parts.stopping.aborted) return;
+      void this.askForBuilds();
+      void this.round();
     });
     this.running.set(key, task);
   }
@@ -213,10 +213,12 @@ class OneDispatcher implements Dispatcher {
   }
 
   private async step(name: string, work: () => Promise<void>): Promise<void> {
+    const began = performance.now();
     try {
       await work();
     } catch (error) {
       if (!this.stopping.signal.aborted) this.garage.log.error({ err: error, step: name }, 'a step failed');
     }
+    this.garage.log.debug({ step: name, tookMs: Math.round(performance.now() - began) }, 'a step is done');
   }
 }

@@ -16,14 +16,29 @@ import { resultMail, type ReportedBuild, type ReportedSource } from './report.ts
 import { markOf, verdictOf, type EarlierEnd } from './verdict.ts';
 
 const TAIL_LINES = 20;
-/** Mails of one round; the next one takes the rest. */
-const MAX_MAILS = 100;
-/** Ends before this are not looked at again: a garage that was away longer has other news to tell. */
-const LOOK_BACK = '30 days';
+/** Sources that one round looks at; the next one takes the rest. */
+const MAX_SOURCES = 100;
 const OPEN: BuildStatus[] = ['needs-build', 'building', 'built', 'uploaded', 'given-back'];
 
 export async function mailResults(garage: Garage): Promise<void> {
-  for (const source of await sourcesThrough(garage)) await tellEnd(garage, source);
+  const changed = await changedSources(garage);
+  if (changed.length === 0) return;
+  const ids = changed.map(({ id }) => id);
+  for (const source of await sourcesThrough(garage, ids)) await tellEnd(garage, source);
+  await garage.pool.query(
+    `delete from sources_to_tell t using unnest($1::bigint[], $2::text[]) l (id, at)
+      where t.source_id = l.id and t.changed_at::text = l.at`,
+    [ids, changed.map(({ at }) => at)],
+  );
+}
+
+/** Sources of which a build has ended since they were looked at last, and when: what changes now is seen later. */
+async function changedSources(garage: Garage): Promise<{ id: string; at: string }[]> {
+  const { rows } = await garage.pool.query<{ id: string; at: string }>(
+    'select source_id as id, changed_at::text as at from sources_to_tell order by changed_at limit $1',
+    [MAX_SOURCES],
+  );
+  return rows;
 }
 
 interface EndedSource extends ReportedSource {
@@ -67,7 +82,7 @@ interface ThroughRow extends Omit<EndedSource, 'builds'> {
  * attempt, so a later retry is another end. Nobody is told of a version that a newer one replaced before
  * anything became of it.
  */
-async function sourcesThrough(garage: Garage): Promise<EndedSource[]> {
+async function sourcesThrough(garage: Garage, ids: string[]): Promise<EndedSource[]> {
   const { rows } = await garage.pool.query<ThroughRow>(
     `with ends as (
        select b.source_id,
@@ -80,7 +95,7 @@ async function sourcesThrough(garage: Garage): Promise<EndedSource[]> {
          from builds b
          left join lateral (select number, stage, directory from attempts where build_id = b.id
                              order by number desc limit 1) a on true
-        where b.source_id in (select source_id from builds where updated_at > now() - $2::interval)
+        where b.source_id = any($2)
         group by b.source_id
        having not bool_or(b.status = any($1)) and not bool_and(b.status = 'superseded'))
      select s.id as "sourceId", s.product, s.name, s.version, c.email as recipient, e.key as "subjectKey", e.builds
@@ -90,9 +105,8 @@ async function sourcesThrough(garage: Garage): Promise<EndedSource[]> {
        join accounts c on c.id = u.account_id
       where not exists (select 1 from source_ends d where d.key = e.key)
         and not exists (select 1 from mails m where m.kind = 'result' and m.subject_key = e.key)
-      order by s.id
-      limit $3`,
-    [OPEN, LOOK_BACK, MAX_MAILS],
+      order by s.id`,
+    [OPEN, ids],
   );
   return Promise.all(rows.map((row) => withLogs(garage, row)));
 }
