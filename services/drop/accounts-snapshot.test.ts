@@ -20,24 +20,24 @@ const snapshot = (accounts: unknown, products = ['bookworm']): string =>
 describe('a snapshot', () => {
   const accounts = parseAccounts(
     snapshot([
-      { login: 'ada', sshKeys: [one.line, two.line] },
-      { login: 'bob', sshKeys: [two.line] },
-      { login: 'eve', sshKeys: ['', 'nonsense', 'ssh-rsa AAAA', `ssh-rsa ${one.wire.toString('base64')}`] },
+      { login: 'sender', sshKeys: [one.line, two.line] },
+      { login: 'guest', sshKeys: [two.line] },
+      { login: 'snoop', sshKeys: ['', 'nonsense', 'ssh-rsa AAAA', `ssh-rsa ${one.wire.toString('base64')}`] },
     ]),
   );
   test.each([
-    ['ada', one, true],
-    ['ada', two, true],
-    ['bob', two, true],
-    ['bob', one, false],
-    ['eve', one, false],
+    ['sender', one, true],
+    ['sender', two, true],
+    ['guest', two, true],
+    ['guest', one, false],
+    ['snoop', one, false],
     ['nobody', one, false],
     ['__proto__', one, false],
   ])('login %s', (login, { wire }, allowed) => {
     expect(accounts.mayUse(login, wire)).toBe(allowed);
   });
 
-  test.each(['nobody', 'eve'])('the stand-in for missing keys opens nothing for %s', (login) => {
+  test.each(['nobody', 'snoop'])('the stand-in for missing keys opens nothing for %s', (login) => {
     for (const length of [0, 4, 51]) expect(accounts.mayUse(login, Buffer.alloc(length))).toBe(false);
   });
 
@@ -46,7 +46,7 @@ describe('a snapshot', () => {
     ['an unknown version', '{"version":2}', 'version'],
     ['a login that is a path', snapshot([{ login: '../x', sshKeys: [] }]), 'login'],
     ['a product that is a path', snapshot([], ['..']), 'products'],
-    ['an unknown key', snapshot([{ login: 'ada', sshKeys: [], admin: true }]), 'admin'],
+    ['an unknown key', snapshot([{ login: 'sender', sshKeys: [], admin: true }]), 'admin'],
   ])('is refused as %s', (_, text, named) => {
     expect(() => parseAccounts(text)).toThrow(named);
   });
@@ -70,16 +70,17 @@ describe('the reader', () => {
   afterEach(async () => {
     await rm(folder, { recursive: true, force: true });
   });
-  const mayUse = async (): Promise<boolean | undefined> => (await reader.current())?.mayUse('ada', one.wire);
+  const mayUse = async (): Promise<boolean | undefined> =>
+    (await reader.current())?.mayUse('sender', one.wire);
 
   test('sees each change at the next question', async () => {
-    await writeFileDurably(file, snapshot([{ login: 'ada', sshKeys: [one.line] }]));
+    await writeFileDurably(file, snapshot([{ login: 'sender', sshKeys: [one.line] }]));
     expect(await mayUse()).toBe(true);
     const before = await reader.current();
     expect(await reader.current()).toBe(before);
-    await writeFileDurably(file, snapshot([{ login: 'ada', sshKeys: [two.line] }]));
+    await writeFileDurably(file, snapshot([{ login: 'sender', sshKeys: [two.line] }]));
     expect(await mayUse()).toBe(false);
-    await writeFileDurably(file, snapshot([{ login: 'ada', sshKeys: [one.line] }]));
+    await writeFileDurably(file, snapshot([{ login: 'sender', sshKeys: [one.line] }]));
     expect(await mayUse()).toBe(true);
   });
 
@@ -87,7 +88,7 @@ describe('the reader', () => {
     expect(await reader.current()).toBeNull();
     expect(await reader.current()).toBeNull();
     expect(lines).toHaveLength(1);
-    await writeFileDurably(file, snapshot([{ login: 'ada', sshKeys: [one.line] }]));
+    await writeFileDurably(file, snapshot([{ login: 'sender', sshKeys: [one.line] }]));
     expect(await mayUse()).toBe(true);
     await writeFile(file, '{ "version": 1');
     expect(await reader.current()).toBeNull();

@@ -34,7 +34,7 @@ describe('a file that arrives', () => {
   });
 
   test('makes its folder', async () => {
-    const deeper = path.join(folder, 'bookworm', 'ada');
+    const deeper = path.join(folder, 'bookworm', 'sender');
     await (await openPartialFile(deeper, NAME, LIMIT)).commit();
     expect(await readdir(deeper)).toEqual([NAME]);
   });

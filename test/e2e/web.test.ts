@@ -25,7 +25,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 await addAccount(garage, {
-  ...{ login: 'alice', email: 'alice@example.org', password },
+  ...{ login: 'maker', email: 'maker@example.org', password },
   ...{ sshKeys: [], openpgpKeys: [] },
 });
 
@@ -48,14 +48,14 @@ afterEach(async () => {
 
 async function signIn(): Promise<void> {
   await page.goto('/sign-in');
-  await page.getByLabel('Login').fill('alice');
+  await page.getByLabel('Login').fill('maker');
   await page.getByLabel('Password').fill(password);
   await page.getByRole('button', { name: 'Sign in' }).click();
   await page.getByRole('button', { name: 'Sign out' }).waitFor();
 }
 
 async function runningBuild(name: string): Promise<{ url: string; log: string; attemptId: string }> {
-  const { buildId } = await addSource(garage.pool, 'alice', { name, version: '1', status: 'building' });
+  const { buildId } = await addSource(garage.pool, 'maker', { name, version: '1', status: 'building' });
   const directory = `results/bookworm/${name}_1/amd64/1`;
   const log = path.join(garage.home.root, directory, 'build.log');
   await mkdir(path.dirname(log), { recursive: true });
@@ -74,7 +74,7 @@ test('an uploader signs in, sends three files by the form and sees them waiting'
   await page.getByRole('button', { name: 'Upload' }).click();
   await page.waitForURL('**/uploads?arrived=3');
   for (const name of names) await page.getByRole('cell', { name }).waitFor();
-  const incoming = await readdir(path.join(garage.home.incoming, 'bookworm', 'alice'));
+  const incoming = await readdir(path.join(garage.home.incoming, 'bookworm', 'maker'));
   expect(new Set(incoming)).toEqual(new Set(names));
 });
 
@@ -107,7 +107,7 @@ test('without scripts the same page shows the log and a link to all of it', asyn
 });
 
 test('a maintainer promotes with the keyboard, and an order is there', async () => {
-  await addSource(garage.pool, 'alice', { name: 'hello', version: '2.10-3', status: 'installed' });
+  await addSource(garage.pool, 'maker', { name: 'hello', version: '2.10-3', status: 'installed' });
   await publish(garage.pool, 'devel', { name: 'hello', version: '2.10-3' });
   await signIn();
   await page.goto('/queues/devel/bookworm');
@@ -115,7 +115,7 @@ test('a maintainer promotes with the keyboard, and an order is there', async () 
   await page.keyboard.press('Enter');
   await page.getByText('requested', { exact: true }).waitFor();
   const { rows } = await garage.pool.query('select source, to_queue, requested_by from repository.orders');
-  expect(rows).toEqual([{ source: 'hello', to_queue: 'testing', requested_by: 'alice' }]);
+  expect(rows).toEqual([{ source: 'hello', to_queue: 'testing', requested_by: 'maker' }]);
 });
 
 test('every page fits a phone, and the first stop of the keyboard skips to the content', async () => {

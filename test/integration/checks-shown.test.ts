@@ -42,8 +42,8 @@ async function addCheck(attempt: string, name: string, status: string, report: s
 }
 
 beforeAll(async () => {
-  await addAccount(garage, { login: 'alice', email: 'alice@example.org', sshKeys: [], openpgpKeys: [] });
-  ({ buildId } = await addSource(garage.pool, 'alice', {
+  await addAccount(garage, { login: 'maker', email: 'maker@example.org', sshKeys: [], openpgpKeys: [] });
+  ({ buildId } = await addSource(garage.pool, 'maker', {
     name: 'hello',
     version: '1.0',
     status: 'attempted',

@@ -23,7 +23,7 @@ import { waitFor } from '../support/wait.ts';
 const CHECKOUT = path.resolve(import.meta.dirname, '../..');
 const garage = await openTestGarage({ garage: { url: 'https://garage.example.org' } });
 const people = path.join(garage.home.root, 'people');
-let alice: Uploader;
+let maker: Uploader;
 
 interface Ended {
   code: number | null;
@@ -41,51 +41,51 @@ const cli = (...args: string[]): Promise<Ended> => bin('autobuilder', args);
 const json = async (...args: string[]): Promise<unknown> => JSON.parse((await cli(...args, '--json')).out);
 
 beforeAll(async () => {
-  alice = await addUploader(garage, 'alice');
+  maker = await addUploader(garage, 'maker');
   await mkdir(people, { recursive: true });
 });
 afterAll(() => garage.dispose());
 
 describe('accounts', () => {
   test('are made with keys and password from files, and answered with a dput stanza', async () => {
-    const files = { ssh: path.join(people, 'bob.pub'), gpg: path.join(people, 'bob.asc') };
-    await writeFile(files.ssh, `${utils.generateKeyPairSync('ed25519').public} bob@laptop\n`);
-    await writeFile(files.gpg, (await makeSigningKey('bob@example.org')).publicKey);
-    const args = ['account', 'add', 'bob', '--email', 'bob@example.org', '--admin', '--password-stdin'];
+    const files = { ssh: path.join(people, 'guest.pub'), gpg: path.join(people, 'guest.asc') };
+    await writeFile(files.ssh, `${utils.generateKeyPairSync('ed25519').public} guest@laptop\n`);
+    await writeFile(files.gpg, (await makeSigningKey('guest@example.org')).publicKey);
+    const args = ['account', 'add', 'guest', '--email', 'guest@example.org', '--admin', '--password-stdin'];
     const added = await bin(
       'autobuilder',
       [...args, '--ssh-key', files.ssh, '--openpgp-key', files.gpg],
-      'a password of bob\n',
+      'a password of guest\n',
     );
     expect(added).toMatchObject({ code: 0 });
     expect(added.out).toContain('[autobuilder-bookworm]\nmethod = scp\n');
-    expect(added.out).toContain('login = bob\n');
-    expect(await verifyPassword(garage, 'bob', 'a password of bob')).toMatchObject({ admin: true });
+    expect(added.out).toContain('login = guest\n');
+    expect(await verifyPassword(garage, 'guest', 'a password of guest')).toMatchObject({ admin: true });
     expect(await json('account', 'list')).toMatchObject([
-      { login: 'alice' },
-      { login: 'bob', hasPassword: true },
+      { login: 'guest', hasPassword: true },
+      { login: 'maker' },
     ]);
-    expect(await cli('account', 'disable', 'bob')).toMatchObject({ code: 0, out: '', err: '' });
-    expect((await cli('account', 'list')).out).toMatch(/^bob +bob@example\.org +yes +yes +yes +1 +1$/m);
+    expect(await cli('account', 'disable', 'guest')).toMatchObject({ code: 0, out: '', err: '' });
+    expect((await cli('account', 'list')).out).toMatch(/^guest +guest@example\.org +yes +yes +yes +1 +1$/m);
     const snapshot = await readFile(path.join(garage.home.drop, 'accounts.json'), 'utf8');
-    expect(snapshot).toContain('"alice"');
-    expect(snapshot).not.toContain('"bob"');
+    expect(snapshot).toContain('"maker"');
+    expect(snapshot).not.toContain('"guest"');
   });
 
   test.each([
     [
-      ['account', 'add', 'alice', '--email', 'a@example.org'],
+      ['account', 'add', 'maker', '--email', 'a@example.org'],
       1,
-      /^error: There is an account 'alice' already\nhint: .+\n$/,
+      /^error: There is an account 'maker' already\nhint: .+\n$/,
     ],
     [
-      ['account', 'add', 'carol', '--email', 'c@example.org', '--ssh-key', '/nonexistent'],
+      ['account', 'add', 'newcomer', '--email', 'c@example.org', '--ssh-key', '/nonexistent'],
       1,
       /^error: Cannot read '\/nonexistent' \(ENOENT\)\n$/,
     ],
     [['account', 'disable', 'nobody'], 1, /^error: There is no account 'nobody'\nhint: .+\n$/],
-    [['account', 'password', 'alice'], 1, /^error: There is no password\nhint: .+\n$/],
-    [['account', 'add', 'carol'], 2, /^error: required option '--email/],
+    [['account', 'password', 'maker'], 1, /^error: There is no password\nhint: .+\n$/],
+    [['account', 'add', 'newcomer'], 2, /^error: required option '--email/],
     [['acount', 'list'], 2, /^error: unknown command 'acount'/],
     [['upload', 'show', 'zzzz'], 1, /^error: 'zzzz' is not an upload's id\n$/],
     [['build', 'retry', '999'], 1, /^error: There is no build 999\n$/],
@@ -119,14 +119,14 @@ describe('uploads', () => {
     const shelf = new PackageShelf(path.join(garage.home.root, 'shelf'));
     expect(await bin('buildme', [])).toEqual({ code: 0, out: '', err: '' });
     const good = await shelf.take('greeter');
-    await signFile(good, alice);
-    await putFiles(garage, 'alice', good);
+    await signFile(good, maker);
+    await putFiles(garage, 'maker', good);
     const accepted = await bin('buildme', []);
     expect(accepted).toMatchObject({ code: 0, err: '' });
     expect(accepted.out).toMatch(
       /^>>>> .*greeter_1\.0-1_source\.changes\n\[.*\] ACCEPTED: greeter 1\.0-1 for bookworm\n$/,
     );
-    await putFiles(garage, 'alice', await shelf.take('greeter', '2.0-1'));
+    await putFiles(garage, 'maker', await shelf.take('greeter', '2.0-1'));
     const rejected = await bin('buildme', []);
     expect(rejected).toMatchObject({ code: 1, err: '' });
     expect(rejected.out).toMatch(/^>>>> .*\n\[.*\] REJECTED: "\.changes is not signed\."\n$/);
@@ -145,7 +145,7 @@ describe('uploads', () => {
   test('are listed and shown with their sources and builds', async () => {
     const uploads = (await json('upload', 'list', '--status', 'rejected')) as { id: string }[];
     expect(uploads).toMatchObject([
-      { login: 'alice', status: 'rejected', reason: '.changes is not signed.' },
+      { login: 'maker', status: 'rejected', reason: '.changes is not signed.' },
     ]);
     const shown = await cli('upload', 'show', uploads[0]!.id.slice(0, 8));
     expect(shown.out).toMatch(/^hint +Sign it with debsign/m);
@@ -201,7 +201,7 @@ describe('queues and orders', () => {
     expect(await json('order', 'list')).toMatchObject([
       { source: 'greeter', status: 'refused', requestedBy: null },
     ]);
-    const waiting = cli(...args, '--as', 'alice', '--wait');
+    const waiting = cli(...args, '--as', 'maker', '--wait');
     const refuse = async (): Promise<boolean> => {
       const sql =
         "update repository.orders set status = 'refused', reason = 'You do not maintain it' where status = 'requested'";
@@ -216,8 +216,8 @@ describe('queues and orders', () => {
 
 describe('how-tos and configuration', () => {
   test('are printed ready to use', async () => {
-    const stanza = await cli('howto', 'upload', '--login', 'alice', '--dput');
-    expect(stanza.out).toMatch(/^\[autobuilder-bookworm\]\n(.+\n)*login = alice\n/);
+    const stanza = await cli('howto', 'upload', '--login', 'maker', '--dput');
+    expect(stanza.out).toMatch(/^\[autobuilder-bookworm\]\n(.+\n)*login = maker\n/);
     expect((await cli('howto', 'install', '--queue', 'devel')).out).toContain('Signed-By: ');
     expect((await cli('config', 'check')).out).toContain('autobuilder.yaml: ok\n');
   });

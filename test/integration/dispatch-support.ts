@@ -207,11 +207,11 @@ export async function insertSource(garage: TestGarage, facts: SourceFacts): Prom
   const { pool } = garage;
   const product = productOf(garage);
   await pool.query(
-    `insert into accounts (login, email) values ('alice', 'alice@example.org') on conflict do nothing`,
+    `insert into accounts (login, email) values ('maker', 'maker@example.org') on conflict do nothing`,
   );
   const upload = await pool.query<{ id: string }>(
     `insert into uploads (product, account_id, trigger_file, files, status)
-     select $1, id, 'x', '{}', 'accepted' from accounts where login = 'alice' returning id`,
+     select $1, id, 'x', '{}', 'accepted' from accounts where login = 'maker' returning id`,
     [product],
   );
   const { rows } = await pool.query<{ id: string }>(

@@ -75,7 +75,7 @@ test('a good build becomes a set, and everything of it is where it belongs', asy
     queue: 'devel',
     architecture: 'amd64',
     dsc: 'good_1.0.dsc',
-    provenance: { uploader: 'alice', buildId: Number(build.id), host: 'local' },
+    provenance: { uploader: 'maker', buildId: Number(build.id), host: 'local' },
   });
   const names = ['good_1.0.dsc', 'good_1.0.tar.xz', 'good_1.0_amd64.deb'];
   expect(manifest.files.map((file) => file.name)).toEqual(names);
@@ -131,7 +131,7 @@ test("a package's failure is final, mailed once, with the end of the log", async
   await dispatcher.round();
   const mails = await mailsOf(source);
   expect(mails.map((mail) => mail.subject)).toEqual(['fails 1.0 FAILED to build on amd64']);
-  expect(mails[0]).toMatchObject({ recipient: 'alice@example.org' });
+  expect(mails[0]).toMatchObject({ recipient: 'maker@example.org' });
   expect(mails[0]!.body).toContain('amd64: FAILED in stage build (package): make: *** [all] Error 2');
   expect(mails[0]!.body).toContain(`http://garage.example.org/builds/${build.id}`);
   expect(mails[0]!.body).toContain('  | the end');

@@ -16,7 +16,7 @@ export type LogLine = Record<string, unknown> & { msg: string };
 
 export interface Drop {
   home: string;
-  /** Holds the private keys `ada`, `bob` and `stranger`, and whatever a test uploads. */
+  /** Holds the private keys `sender`, `guest` and `stranger`, and whatever a test uploads. */
   client: string;
   port: number;
   httpPort: number;
@@ -34,12 +34,12 @@ export interface Drop {
   stop(): Promise<void>;
 }
 
-/** Starts drop with products bookworm and trixie, accounts ada and bob, and the given limits. */
+/** Starts drop with products bookworm and trixie, accounts sender and guest, and the given limits. */
 export async function startDrop(limits: Record<string, number> = {}): Promise<Drop> {
   const home = await mkdtemp(path.join(tmpdir(), 'drop-'));
   const client = path.join(home, 'client');
   await writeFileDurably(path.join(client, 'hello.txt'), 'hello\n');
-  for (const name of ['ada', 'bob', 'stranger']) {
+  for (const name of ['sender', 'guest', 'stranger']) {
     await runChecked(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', path.join(client, name)]);
   }
   const publicKey = async (name: string): Promise<string> =>
@@ -55,8 +55,8 @@ export async function startDrop(limits: Record<string, number> = {}): Promise<Dr
       }),
     );
   await writeAccounts([
-    { login: 'ada', sshKeys: [await publicKey('ada')] },
-    { login: 'bob', sshKeys: [await publicKey('bob')] },
+    { login: 'sender', sshKeys: [await publicKey('sender')] },
+    { login: 'guest', sshKeys: [await publicKey('guest')] },
   ]);
   await writeFileDurably(
     path.join(home, 'autobuilder.yaml'),

@@ -15,30 +15,30 @@ beforeAll(async () => {
 });
 afterAll(() => drop.stop());
 
-const names = (): Promise<string[]> => readdir(drop.incoming('bookworm', 'ada')).catch(() => []);
+const names = (): Promise<string[]> => readdir(drop.incoming('bookworm', 'sender')).catch(() => []);
 const content = (name: string): Promise<string> =>
-  readFile(path.join(drop.incoming('bookworm', 'ada'), name), 'utf8');
+  readFile(path.join(drop.incoming('bookworm', 'sender'), name), 'utf8');
 
 describe('a login', () => {
   test('an account that is disabled in the middle of a session uploads nothing more', async () => {
-    const client = await connect('bob');
+    const client = await connect('guest');
     const sftp = await openSftp(client);
-    await drop.writeAccounts([{ login: 'ada', sshKeys: [await drop.publicKey('ada')] }]);
+    await drop.writeAccounts([{ login: 'sender', sshKeys: [await drop.publicKey('sender')] }]);
     await expect(openFile(sftp, '/bookworm/late.txt')).rejects.toThrow('may not upload any more');
     client.end();
     await drop.writeAccounts([
-      { login: 'ada', sshKeys: [await drop.publicKey('ada')] },
-      { login: 'bob', sshKeys: [await drop.publicKey('bob')] },
+      { login: 'sender', sshKeys: [await drop.publicKey('sender')] },
+      { login: 'guest', sshKeys: [await drop.publicKey('guest')] },
     ]);
   });
 
   test('one login has a limited number of connections', async () => {
-    const clients = await Promise.all(Array.from({ length: 4 }, () => connect('bob')));
-    await expect(connect('bob')).rejects.toThrow('authentication methods failed');
-    expect((await drop.scp('ada', 'ada', ['hello.txt'], 'bookworm/')).code).toBe(0);
+    const clients = await Promise.all(Array.from({ length: 4 }, () => connect('guest')));
+    await expect(connect('guest')).rejects.toThrow('authentication methods failed');
+    expect((await drop.scp('sender', 'sender', ['hello.txt'], 'bookworm/')).code).toBe(0);
     for (const client of clients) client.end();
     await waitFor('a connection is free again', () =>
-      connect('bob').then(
+      connect('guest').then(
         (client) => client.end(),
         () => false,
       ),
@@ -49,7 +49,7 @@ describe('a login', () => {
 describe('uploads that do not end well', () => {
   test('a client killed in the middle leaves nothing', async () => {
     await writeFile(path.join(drop.client, 'large.bin'), Buffer.alloc(1_000_000, 'large'));
-    const child = spawn('sftp', ['-l', '800', ...drop.sshOptions('ada'), '-b', '-', 'ada@127.0.0.1'], {
+    const child = spawn('sftp', ['-l', '800', ...drop.sshOptions('sender'), '-b', '-', 'sender@127.0.0.1'], {
       cwd: drop.client,
       env: drop.env,
       stdio: ['pipe', 'ignore', 'ignore'],
@@ -64,7 +64,7 @@ describe('uploads that do not end well', () => {
   });
 
   test('a session that ends without closing the file leaves nothing', async () => {
-    const client = await connect('ada');
+    const client = await connect('sender');
     const sftp = await openSftp(client);
     const handle = await openFile(sftp, '/bookworm/unclosed.txt');
     await writeAt(sftp, handle, 0, 'whole, it seems');
@@ -78,7 +78,7 @@ describe('uploads that do not end well', () => {
   });
 
   test('pieces may come out of order, but a file with a hole is refused', async () => {
-    const client = await connect('ada');
+    const client = await connect('sender');
     const sftp = await openSftp(client);
     const good = await openFile(sftp, '/bookworm/pieces.txt');
     await writeAt(sftp, good, 6, 'world');
@@ -96,7 +96,7 @@ describe('uploads that do not end well', () => {
   });
 
   test('a client that does not wait for answers is slowed down, not refused', async () => {
-    const client = await connect('ada');
+    const client = await connect('sender');
     const sftp = await openSftp(client);
     const handle = await openFile(sftp, '/bookworm/flood.txt');
     const piece = 'x'.repeat(30_000);
@@ -109,7 +109,7 @@ describe('uploads that do not end well', () => {
   });
 
   test('two connections cannot write one file at once', async () => {
-    const clients = [await connect('ada'), await connect('ada')] as const;
+    const clients = [await connect('sender'), await connect('sender')] as const;
     const first = await openSftp(clients[0]);
     const second = await openSftp(clients[1]);
     const handle = await openFile(first, '/bookworm/both.txt');
@@ -125,7 +125,7 @@ describe('uploads that do not end well', () => {
   });
 
   test('a session cannot hold files without end', async () => {
-    const client = await connect('ada');
+    const client = await connect('sender');
     const sftp = await openSftp(client);
     const opened = await Promise.allSettled(
       Array.from({ length: 40 }, (_, index) => openFile(sftp, `/bookworm/many-${String(index)}`)),
@@ -153,10 +153,10 @@ test('health and metrics', async () => {
 
 describe('drop ends', () => {
   test('within five seconds on SIGTERM, refusing new and giving up what is unfinished', async () => {
-    const client = await connect('ada');
+    const client = await connect('sender');
     const sftp = await openSftp(client);
     await openFile(sftp, '/bookworm/unfinished.txt');
-    const idle = await connect('bob');
+    const idle = await connect('guest');
     const started = Date.now();
     drop.process.kill('SIGTERM');
     const [code] = (await once(drop.process, 'exit')) as [number];

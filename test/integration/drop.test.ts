@@ -14,14 +14,14 @@ beforeAll(async () => {
 });
 afterAll(() => drop.stop());
 
-const names = (product = 'bookworm', login = 'ada'): Promise<string[]> =>
+const names = (product = 'bookworm', login = 'sender'): Promise<string[]> =>
   readdir(drop.incoming(product, login)).catch(() => []);
-const content = (name: string, product = 'bookworm', login = 'ada'): Promise<string> =>
+const content = (name: string, product = 'bookworm', login = 'sender'): Promise<string> =>
   readFile(path.join(drop.incoming(product, login), name), 'utf8');
 
 describe('scp', () => {
   test.each(['bookworm/one.txt', '/bookworm/two.txt', './bookworm//three.txt'])('to %s', async (target) => {
-    expect(await drop.scp('ada', 'ada', ['hello.txt'], target)).toMatchObject({ code: 0 });
+    expect(await drop.scp('sender', 'sender', ['hello.txt'], target)).toMatchObject({ code: 0 });
     expect(await content(path.basename(target))).toBe('hello\n');
   });
 
@@ -29,33 +29,33 @@ describe('scp', () => {
     for (const name of ['a.dsc', 'b.tar.xz', 'c.changes'])
       await writeFile(path.join(drop.client, name), name);
     for (const target of ['trixie', 'trixie/', '/trixie']) {
-      const { code } = await drop.scp('ada', 'ada', ['a.dsc', 'b.tar.xz', 'c.changes'], target, ['-p']);
+      const { code } = await drop.scp('sender', 'sender', ['a.dsc', 'b.tar.xz', 'c.changes'], target, ['-p']);
       expect(code).toBe(0);
     }
     expect(await names('trixie')).toEqual(['a.dsc', 'b.tar.xz', 'c.changes']);
-    const { mode } = await stat(path.join(drop.incoming('trixie', 'ada'), 'a.dsc'));
+    const { mode } = await stat(path.join(drop.incoming('trixie', 'sender'), 'a.dsc'));
     expect(mode & 0o137).toBe(0);
   });
 
   test('again with other content replaces the file, shorter too', async () => {
     await writeFile(path.join(drop.client, 'again.txt'), 'long content\n');
-    await drop.scp('ada', 'ada', ['again.txt'], 'bookworm/');
+    await drop.scp('sender', 'sender', ['again.txt'], 'bookworm/');
     await writeFile(path.join(drop.client, 'again.txt'), 'short\n');
-    expect(await drop.scp('ada', 'ada', ['again.txt'], 'bookworm/')).toMatchObject({ code: 0 });
+    expect(await drop.scp('sender', 'sender', ['again.txt'], 'bookworm/')).toMatchObject({ code: 0 });
     expect(await content('again.txt')).toBe('short\n');
   });
 
   test('a large file arrives byte for byte', async () => {
     const large = Buffer.alloc(MAX_FILE_BYTES, 'no repetition in 7');
     await writeFile(path.join(drop.client, 'large.bin'), large);
-    expect(await drop.scp('ada', 'ada', ['large.bin'], 'bookworm/')).toMatchObject({ code: 0 });
-    const arrived = await readFile(path.join(drop.incoming('bookworm', 'ada'), 'large.bin'));
+    expect(await drop.scp('sender', 'sender', ['large.bin'], 'bookworm/')).toMatchObject({ code: 0 });
+    const arrived = await readFile(path.join(drop.incoming('bookworm', 'sender'), 'large.bin'));
     expect(arrived.equals(large)).toBe(true);
   });
 
   test('a file over the limit is refused with the reason, and leaves nothing', async () => {
     await writeFile(path.join(drop.client, 'too-large.bin'), Buffer.alloc(MAX_FILE_BYTES + 1));
-    const { code, stderr } = await drop.scp('ada', 'ada', ['too-large.bin'], 'bookworm/');
+    const { code, stderr } = await drop.scp('sender', 'sender', ['too-large.bin'], 'bookworm/');
     expect(code).not.toBe(0);
     expect(stderr.toString()).toContain('larger than the 1000000 bytes allowed');
     const left = await names();
@@ -67,14 +67,14 @@ describe('scp', () => {
     ['bookworm/../../x', 'leaves the upload area'],
     ['bookworm/../../../tmp/x', 'leaves the upload area'],
     ['/etc/x', 'There is no'],
-    ['bookworm/deeper/x', 'There is no'],
+    ['bookworm/deeper/x', 'is not there'],
     ['bookworm/.hidden', 'is not a name'],
     ['bookworm/x.partial', 'is not a name'],
     ['unknown/', 'Products: bookworm, trixie'],
     ['', 'upload into a product'],
   ])('to %j is refused and says why', async (target, reason) => {
     const before = await names();
-    const { code, stderr } = await drop.scp('ada', 'ada', ['hello.txt'], target);
+    const { code, stderr } = await drop.scp('sender', 'sender', ['hello.txt'], target);
     expect(code).not.toBe(0);
     expect(stderr.toString()).toContain(reason);
     expect(await names()).toEqual(before);
@@ -82,7 +82,7 @@ describe('scp', () => {
   });
 
   test('by the old protocol is told what to use', async () => {
-    const { code, stderr } = await drop.scp('ada', 'ada', ['hello.txt'], 'bookworm/', ['-O']);
+    const { code, stderr } = await drop.scp('sender', 'sender', ['hello.txt'], 'bookworm/', ['-O']);
     expect(code).not.toBe(0);
     expect(stderr.toString()).toContain('leave out "scp -O"');
   });
@@ -90,7 +90,7 @@ describe('scp', () => {
 
 describe('sftp', () => {
   test('cd, put, ls, rename, rm', async () => {
-    const { code, stdout } = await drop.sftp('bob', 'bob', [
+    const { code, stdout } = await drop.sftp('guest', 'guest', [
       'ls -1',
       'cd bookworm',
       'pwd',
@@ -104,7 +104,7 @@ describe('sftp', () => {
     expect(stdout.toString()).toContain('bookworm');
     expect(stdout.toString()).toContain('Remote working directory: /bookworm');
     expect(code).toBe(0);
-    expect(await names('bookworm', 'bob')).toEqual(['hello.dsc']);
+    expect(await names('bookworm', 'guest')).toEqual(['hello.dsc']);
   });
 
   test.each([
@@ -122,27 +122,27 @@ describe('sftp', () => {
     'chmod 777 /bookworm',
     'reput hello.txt /bookworm/own.txt',
   ])('%s is refused', async (command) => {
-    const put = await drop.sftp('bob', 'bob', [
+    const put = await drop.sftp('guest', 'guest', [
       'put hello.txt /trixie/x',
       'put hello.txt /bookworm/own.txt',
       'put hello.txt /bookworm/own2.txt',
     ]);
     expect(put.code).toBe(0);
-    const before = [await names('bookworm', 'bob'), await names('trixie', 'bob')];
-    expect((await drop.sftp('bob', 'bob', [command])).code).toBe(1);
-    expect([await names('bookworm', 'bob'), await names('trixie', 'bob')]).toEqual(before);
+    const before = [await names('bookworm', 'guest'), await names('trixie', 'guest')];
+    expect((await drop.sftp('guest', 'guest', [command])).code).toBe(1);
+    expect([await names('bookworm', 'guest'), await names('trixie', 'guest')]).toEqual(before);
   });
 
   test('nobody sees, replaces or removes what another login uploaded', async () => {
-    await drop.scp('ada', 'ada', ['hello.txt'], 'bookworm/mine.txt');
-    const list = await drop.sftp('bob', 'bob', ['ls -1 /bookworm']);
+    await drop.scp('sender', 'sender', ['hello.txt'], 'bookworm/mine.txt');
+    const list = await drop.sftp('guest', 'guest', ['ls -1 /bookworm']);
     expect(list.code).toBe(0);
     expect(list.stdout.toString()).not.toContain('mine.txt');
-    expect((await drop.sftp('bob', 'bob', ['rm /bookworm/mine.txt'])).code).toBe(1);
-    await writeFile(path.join(drop.client, 'of-bob.txt'), 'of bob\n');
-    expect((await drop.scp('bob', 'bob', ['of-bob.txt'], 'bookworm/mine.txt')).code).toBe(0);
+    expect((await drop.sftp('guest', 'guest', ['rm /bookworm/mine.txt'])).code).toBe(1);
+    await writeFile(path.join(drop.client, 'of-guest.txt'), 'of guest\n');
+    expect((await drop.scp('guest', 'guest', ['of-guest.txt'], 'bookworm/mine.txt')).code).toBe(0);
     expect(await content('mine.txt')).toBe('hello\n');
-    expect(await content('mine.txt', 'bookworm', 'bob')).toBe('of bob\n');
+    expect(await content('mine.txt', 'bookworm', 'guest')).toBe('of guest\n');
   });
 });
 
@@ -173,12 +173,12 @@ async function writeChanges(): Promise<void> {
 describe('dput of Debian', () => {
   test('method scp uploads, the .changes last, and again with -f', async () => {
     await writeChanges();
-    const options = drop.sshOptions('ada').filter((option) => option !== '-o');
+    const options = drop.sshOptions('sender').filter((option) => option !== '-o');
     const stanza = [
       '[autobuilder]',
       'fqdn = 127.0.0.1',
       'method = scp',
-      'login = ada',
+      'login = sender',
       'incoming = bookworm/',
       'allow_unsigned_uploads = 1',
       'ssh_config_options =',
@@ -200,17 +200,17 @@ describe('who gets in', () => {
   test('a wrong key, another’s key and an unknown login get the same answer', async () => {
     const answers = await Promise.all(
       [
-        ['stranger', 'ada'],
-        ['bob', 'ada'],
+        ['stranger', 'sender'],
+        ['guest', 'sender'],
         ['stranger', 'nobody'],
-        ['ada', 'nobody'],
+        ['sender', 'nobody'],
       ].map(([key, login]) => drop.scp(key ?? '', login ?? '', ['hello.txt'], 'bookworm/stolen.txt')),
     );
     for (const { code, stderr } of answers) {
       expect(code).not.toBe(0);
-      expect(stderr.toString().replace(/(ada|nobody)@/, '')).toContain('Permission denied (publickey).');
+      expect(stderr.toString().replace(/(sender|nobody)@/, '')).toContain('Permission denied (publickey).');
     }
-    const told = answers.map(({ stderr }) => stderr.toString().replace(/(ada|nobody)@/, ''));
+    const told = answers.map(({ stderr }) => stderr.toString().replace(/(sender|nobody)@/, ''));
     expect(new Set(told).size).toBe(1);
     expect(await names()).not.toContain('stolen.txt');
   });
@@ -226,12 +226,12 @@ describe('who gets in', () => {
       );
     }
     await drop.writeAccounts([
-      { login: 'ada', sshKeys: [await drop.publicKey('ada')] },
-      { login: 'bob', sshKeys: [await drop.publicKey('bob')] },
-      { login: 'carol', sshKeys: [await drop.publicKey('rsa-short'), await drop.publicKey('rsa-strong')] },
+      { login: 'sender', sshKeys: [await drop.publicKey('sender')] },
+      { login: 'guest', sshKeys: [await drop.publicKey('guest')] },
+      { login: 'newcomer', sshKeys: [await drop.publicKey('rsa-short'), await drop.publicKey('rsa-strong')] },
     ]);
-    expect((await drop.scp('rsa-strong', 'carol', ['hello.txt'], 'bookworm/')).code).toBe(0);
-    const short = await drop.scp('rsa-short', 'carol', ['hello.txt'], 'bookworm/', [
+    expect((await drop.scp('rsa-strong', 'newcomer', ['hello.txt'], 'bookworm/')).code).toBe(0);
+    const short = await drop.scp('rsa-short', 'newcomer', ['hello.txt'], 'bookworm/', [
       '-o',
       'RequiredRSASize=1024',
     ]);
@@ -241,19 +241,26 @@ describe('who gets in', () => {
 
   test('commands, a shell, forwarding and a terminal are not to be had', async () => {
     const ssh = (...args: string[]): ReturnType<typeof run> =>
-      run(['ssh', ...drop.sshOptions('ada'), ...args], { env: minimalEnvironment({ HOME: drop.client }) });
-    const shell = await ssh('ada@127.0.0.1');
+      run(['ssh', ...drop.sshOptions('sender'), ...args], { env: minimalEnvironment({ HOME: drop.client }) });
+    const shell = await ssh('sender@127.0.0.1');
     expect(shell.code).toBe(1);
     expect(shell.stderr.toString()).toContain('your key works');
-    const command = await ssh('ada@127.0.0.1', 'id');
+    const command = await ssh('sender@127.0.0.1', 'id');
     expect(command.code).toBe(1);
     expect(command.stdout.toString()).toBe('');
-    const forward = await ssh('-W', `127.0.0.1:${String(drop.httpPort)}`, 'ada@127.0.0.1');
+    const forward = await ssh('-W', `127.0.0.1:${String(drop.httpPort)}`, 'sender@127.0.0.1');
     expect(forward.code).not.toBe(0);
     expect(forward.stderr.toString()).toContain('forwarding failed');
-    const remote = await ssh('-o', 'ExitOnForwardFailure=yes', '-N', '-R', '0:127.0.0.1:1', 'ada@127.0.0.1');
+    const remote = await ssh(
+      '-o',
+      'ExitOnForwardFailure=yes',
+      '-N',
+      '-R',
+      '0:127.0.0.1:1',
+      'sender@127.0.0.1',
+    );
     expect(remote.code).not.toBe(0);
-    const terminal = await ssh('-tt', 'ada@127.0.0.1');
+    const terminal = await ssh('-tt', 'sender@127.0.0.1');
     expect(terminal.stderr.toString()).toContain('PTY allocation request failed');
   });
 });

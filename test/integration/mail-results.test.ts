@@ -14,7 +14,7 @@ test('is one for all architectures, when the last is through, to the uploader an
   await syncInstalled(garage);
   const mails = await mailsOf(source);
   expect(mails.map(({ recipient, subject }) => [recipient, subject])).toEqual([
-    ['alice@example.org', `${name} 1.0 FAILED to build on i386`],
+    ['maker@example.org', `${name} 1.0 FAILED to build on i386`],
     ['builds@lists.example.org', `${name} 1.0 FAILED to build on i386`],
   ]);
   const [mail] = mails;
@@ -66,9 +66,9 @@ test('a retry that ends well is another end, and is told as fixed', async () => 
   await install((await finish(source, { exitClass: 'success', log: 'success' })).buildId);
   await syncInstalled(garage);
   expect((await mailsOf(source)).map(({ subject, recipient }) => [recipient, subject])).toEqual([
-    ['alice@example.org', `${name} 1.0 FAILED to build on amd64`],
+    ['maker@example.org', `${name} 1.0 FAILED to build on amd64`],
     ['builds@lists.example.org', `${name} 1.0 FAILED to build on amd64`],
-    ['alice@example.org', `Accepted ${name} 1.0 (amd64) into devel [FIXED]`],
+    ['maker@example.org', `Accepted ${name} 1.0 (amd64) into devel [FIXED]`],
     ['builds@lists.example.org', `Accepted ${name} 1.0 (amd64) into devel [FIXED]`],
   ]);
 });

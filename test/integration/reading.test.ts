@@ -55,7 +55,7 @@ test('a failure is read once, stored, and shown on the page, in the mail and on 
   await syncInstalled(garage);
   const [mail] = await mailsOf(source);
   expect(mail).toMatchObject({
-    recipient: 'alice@example.org',
+    recipient: 'maker@example.org',
     subject: `${name} 1.0 FAILED to build on amd64`,
   });
   expect(mail!.body).toBe(

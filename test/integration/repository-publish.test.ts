@@ -83,7 +83,7 @@ describe('a set that arrives', () => {
          from sets s join generations g on g.id = s.generation_id where s.id = $1`,
       [id],
     );
-    expect(rows).toEqual([{ status: 'installed', generation: 'live', cause: 'set', who: 'alice', added: 3 }]);
+    expect(rows).toEqual([{ status: 'installed', generation: 'live', cause: 'set', who: 'maker', added: 3 }]);
     const client = await makeAptClient(repository, live.url, ['devel']);
     expect((await client.apt('apt-get', 'update', '--error-on=any')).stderr.toString()).toBe('');
     const install = await client.apt('apt-get', 'install', '--yes', '--download-only', 'tool', 'tool-data');

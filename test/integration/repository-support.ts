@@ -132,7 +132,7 @@ export async function makeSet(repository: Repository, options: PackageOptions = 
     dsc: `${source}_${version.replace(/^\d+:/, '')}.dsc`,
     files: await listFiles(folder),
     provenance: {
-      ...{ uploadId: randomUUID(), uploader: 'alice', signedBy: null, buildId: 1, host: 'builder' },
+      ...{ uploadId: randomUUID(), uploader: 'maker', signedBy: null, buildId: 1, host: 'builder' },
       builtAt: '2026-01-01T00:00:00Z',
     },
   };

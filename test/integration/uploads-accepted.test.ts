@@ -16,8 +16,8 @@ import {
 
 const garage = await openTestGarage({ garage: { url: 'https://garage.example.org/' } });
 const shelf = new PackageShelf(path.join(garage.home.root, 'shelf'));
-let alice: Uploader;
-let bob: Uploader;
+let maker: Uploader;
+let guest: Uploader;
 const incoming = (login: string): Promise<string[]> => namesIn(garage.home.incoming, 'bookworm', login);
 
 async function one<T extends object>(sql: string, values: unknown[] = []): Promise<T> {
@@ -27,16 +27,16 @@ async function one<T extends object>(sql: string, values: unknown[] = []): Promi
 }
 
 beforeAll(async () => {
-  alice = await addUploader(garage, 'alice');
-  bob = await addUploader(garage, 'bob');
+  maker = await addUploader(garage, 'maker');
+  guest = await addUploader(garage, 'guest');
 });
 afterAll(() => garage.dispose());
 
 describe('a good upload', () => {
   test('becomes a source with its files, a build for each architecture, a maintainer and one mail', async () => {
     const files = await shelf.take('greeter');
-    await signChanges(files.get(nameOf(files, '.changes'))!, alice.privateKey);
-    await putFiles(garage, 'alice', files);
+    await signChanges(files.get(nameOf(files, '.changes'))!, maker.privateKey);
+    await putFiles(garage, 'maker', files);
     const [outcome] = await round(garage);
     expect(outcome).toMatchObject({ kind: 'decided', status: 'accepted', source: 'greeter', warnings: [] });
 
@@ -59,29 +59,29 @@ describe('a good upload', () => {
       status: 'needs-build',
     });
     expect(await one('select login, source from promotion_rights where not admin')).toEqual({
-      login: 'alice',
+      login: 'maker',
       source: 'greeter',
     });
     const mail = await one<{ body: string; headers: object }>(
       'select recipient, subject, body, headers from mails',
     );
     expect(mail).toMatchObject({
-      recipient: 'alice@example.org',
+      recipient: 'maker@example.org',
       subject: `${nameOf(files, '.changes')} ACCEPTED into devel`,
       headers: { 'X-Debian-Package': 'greeter', 'Auto-Submitted': 'auto-generated', Precedence: 'bulk' },
     });
     expect(mail.body).toContain(`https://garage.example.org/uploads/${String(upload['id'])}\n`);
-    expect(await incoming('alice')).toEqual([]);
+    expect(await incoming('maker')).toEqual([]);
     expect(await namesIn(garage.home.verifying)).toEqual([]);
     expect(await round(garage)).toEqual([]);
   });
 
   test('the same content again is accepted and builds nothing new', async () => {
     const files = await shelf.take('needs-greeter');
-    await signFile(files, alice);
-    await putFiles(garage, 'alice', files);
+    await signFile(files, maker);
+    await putFiles(garage, 'maker', files);
     await round(garage);
-    await putFiles(garage, 'alice', files);
+    await putFiles(garage, 'maker', files);
     expect(await round(garage)).toMatchObject([{ status: 'accepted' }]);
     const counts = await one(
       `select (select count(*)::int from uploads where source = 'needs-greeter') as uploads,
@@ -94,13 +94,13 @@ describe('a good upload', () => {
   });
 
   test('of another account changes no maintainer', async () => {
-    await garage.pool.query("update accounts set admin = true where login = 'bob'");
+    await garage.pool.query("update accounts set admin = true where login = 'guest'");
     const files = await shelf.take('greeter', '1.0-2');
-    await signFile(files, bob);
-    await putFiles(garage, 'bob', files);
+    await signFile(files, guest);
+    await putFiles(garage, 'guest', files);
     expect(await round(garage)).toMatchObject([{ status: 'accepted', version: '1.0-2' }]);
     const { rows } = await garage.pool.query("select login from promotion_rights where source = 'greeter'");
-    expect(rows).toEqual([{ login: 'alice' }]);
+    expect(rows).toEqual([{ login: 'maker' }]);
   });
 });
 
@@ -108,10 +108,10 @@ describe('what an upload may leave out', () => {
   test('an orig tarball that the archive has is taken from there', async () => {
     const files = await shelf.take('greeter', '1.0-3');
     const orig = nameOf(files, '.orig.tar.xz');
-    await signFile(files, alice);
+    await signFile(files, maker);
     const content = await readFile(files.get(orig)!);
     files.delete(orig);
-    await putFiles(garage, 'alice', files);
+    await putFiles(garage, 'maker', files);
     expect(await round(garage)).toMatchObject([{ kind: 'waiting', missing: [orig] }]);
     expect(await round(garage, 60)).toMatchObject([{ status: 'accepted', version: '1.0-3' }]);
     const { directory } = await one<{ directory: string }>(
@@ -123,25 +123,25 @@ describe('what an upload may leave out', () => {
   test('a signed .dsc needs no .changes, once nothing has arrived for a while', async () => {
     const files = await shelf.take('greeter', '1.0-4');
     files.delete(nameOf(files, '.changes'));
-    await signFile(files, alice, '.dsc');
-    await putFiles(garage, 'alice', files);
+    await signFile(files, maker, '.dsc');
+    await putFiles(garage, 'maker', files);
     expect(await round(garage)).toMatchObject([{ kind: 'waiting', missing: [] }]);
     expect(await round(garage, 61)).toMatchObject([{ status: 'accepted', version: '1.0-4' }]);
-    expect(await incoming('alice')).toEqual(await namesIn('/nonexistent'));
+    expect(await incoming('maker')).toEqual(await namesIn('/nonexistent'));
   });
 });
 
 describe('what comes beside it', () => {
   test("dput's logs are removed, partial files are left, others are told of after a day", async () => {
-    const folder = path.join(garage.home.incoming, 'bookworm', 'bob');
+    const folder = path.join(garage.home.incoming, 'bookworm', 'guest');
     await mkdir(folder, { recursive: true });
     for (const name of ['x_1_source.dput.upload', 'y_1.tar.xz.partial', 'notes.txt', 'more notes']) {
       await writeFile(path.join(folder, name), name);
     }
     expect(await round(garage)).toEqual([]);
-    expect(await incoming('bob')).toEqual(['more notes', 'notes.txt', 'y_1.tar.xz.partial']);
+    expect(await incoming('guest')).toEqual(['more notes', 'notes.txt', 'y_1.tar.xz.partial']);
     expect(await round(garage, 25 * 3600)).toMatchObject([{ status: 'rejected', code: 'orphan-files' }]);
-    expect(await incoming('bob')).toEqual(['y_1.tar.xz.partial']);
+    expect(await incoming('guest')).toEqual(['y_1.tar.xz.partial']);
     const upload = await one<{ id: string }>("select id from uploads where reason_code = 'orphan-files'");
     expect(await namesIn(garage.home.rejected, 'bookworm', upload.id)).toEqual([
       'REASON',

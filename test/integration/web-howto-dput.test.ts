@@ -36,7 +36,7 @@ test.skipIf(!existsSync('/usr/bin/dput'))('dput hands scp the login, the folder 
     host: 'drop.example.org',
     port: 2222,
     product: 'bookworm',
-    login: 'alice',
+    login: 'maker',
   };
   const stanza = uploadHowto(how).find(({ id }) => id === 'dput');
   await writeFile(at('dput.cf'), `${stanza?.text ?? ''}\n`);
@@ -48,10 +48,10 @@ test.skipIf(!existsSync('/usr/bin/dput'))('dput hands scp the login, the folder 
   });
   const called = (await readFile(at('called'), 'utf8')).trim().split('\n');
   expect(called).toEqual([
-    ...['-p', '-o', 'Port 2222', at('a_1.dsc'), changes, 'alice@drop.example.org:/bookworm/'],
+    ...['-p', '-o', 'Port 2222', at('a_1.dsc'), changes, 'maker@drop.example.org:/bookworm/'],
   ]);
   // What OpenSSH makes of it.
-  const { stdout } = await runChecked(['ssh', '-G', '-o', 'Port 2222', 'alice@drop.example.org'], { env });
-  expect(stdout.toString()).toMatch(/^user alice$/m);
+  const { stdout } = await runChecked(['ssh', '-G', '-o', 'Port 2222', 'maker@drop.example.org'], { env });
+  expect(stdout.toString()).toMatch(/^user maker$/m);
   expect(stdout.toString()).toMatch(/^port 2222$/m);
 });

@@ -13,10 +13,10 @@ afterAll(async () => {
   await web.close();
   await garage.dispose();
 });
-await addAccount(garage, { login: 'alice', email: 'alice@example.org', sshKeys: [], openpgpKeys: [] });
+await addAccount(garage, { login: 'maker', email: 'maker@example.org', sshKeys: [], openpgpKeys: [] });
 
 async function runningBuild(name: string): Promise<{ buildId: string; attemptId: string; log: string }> {
-  const { buildId } = await addSource(garage.pool, 'alice', { name, version: '1', status: 'building' });
+  const { buildId } = await addSource(garage.pool, 'maker', { name, version: '1', status: 'building' });
   const directory = `results/bookworm/${name}_1/amd64/1`;
   await mkdir(path.join(garage.home.root, directory), { recursive: true });
   const log = path.join(garage.home.root, directory, 'build.log');

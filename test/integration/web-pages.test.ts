@@ -15,13 +15,13 @@ afterAll(async () => {
   await app.close();
   await garage.dispose();
 });
-for (const login of ['alice', 'mallory', 'root']) {
+for (const login of ['maker', 'intruder', 'root']) {
   const keys = { sshKeys: [], openpgpKeys: [], admin: login === 'root' };
   await addAccount(garage, { login, email: `${login}@example.org`, password: PASSWORD, ...keys });
 }
-const hello = await addSource(pool, 'alice', { name: 'hello', version: '2.10-3', status: 'installed' });
+const hello = await addSource(pool, 'maker', { name: 'hello', version: '2.10-3', status: 'installed' });
 await publish(pool, 'devel', { name: 'hello', version: '2.10-3' });
-await addSource(pool, 'alice', { name: 'libother', version: '1.0' });
+await addSource(pool, 'maker', { name: 'libother', version: '1.0' });
 await publish(pool, 'devel', { name: 'libother', version: '1.0' });
 const directory = 'results/bookworm/hello_2.10-3/amd64/1';
 await mkdir(path.join(garage.home.root, directory), { recursive: true });
@@ -31,16 +31,16 @@ await writeFile(
 );
 await addAttempt(pool, hello.buildId, { directory, finished: true, stage: 'done' });
 
-const alice = await signedIn(app, 'alice', PASSWORD);
-const mallory = await signedIn(app, 'mallory', PASSWORD);
+const maker = await signedIn(app, 'maker', PASSWORD);
+const intruder = await signedIn(app, 'intruder', PASSWORD);
 const root = await signedIn(app, 'root', PASSWORD);
 const visitor = webClient(app);
 
 const PAGES: [string, string[]][] = [
   ['/', ['hello 2.10-3', 'devel/bookworm', 'Sign in']],
-  ['/uploads', ['hello 2.10-3', 'alice', 'accepted']],
+  ['/uploads', ['hello 2.10-3', 'maker', 'accepted']],
   [`/uploads/${hello.uploadId}`, ['hello_2.10-3_source.changes', '1.2 kB', 'installed']],
-  ['/sources/bookworm/hello', ['2.10-3', 'amd64', 'devel', 'alice']],
+  ['/sources/bookworm/hello', ['2.10-3', 'amd64', 'devel', 'maker']],
   ['/builds', ['hello 2.10-3', 'installed']],
   ['/builds?show=open', ['libother 1.0']],
   [`/builds/${hello.buildId}`, ['builder-1, slot', 'Complete.', 'first']],
@@ -99,7 +99,7 @@ test('names and reasons from outside are text, never markup', async () => {
   const evil = '<script>alert(1)</script>"\'><img src=x>';
   await pool.query(
     `insert into uploads (product, account_id, trigger_file, files, status, reason_code, reason, hint, warnings)
-     select $1, id, $1, array[$1], 'rejected', $1, $1, $1, array[$1] from accounts where login = 'alice'`,
+     select $1, id, $1, array[$1], 'rejected', $1, $1, $1, array[$1] from accounts where login = 'maker'`,
     [evil],
   );
   const { rows } = await pool.query<{ id: string }>('select id from uploads where trigger_file = $1', [evil]);
@@ -132,9 +132,9 @@ test('a log is text: markup and terminal sequences in it do nothing', async () =
 
 test('lists go on where the page ends, without gaps or repetitions', async () => {
   for (let n = 0; n < 120; n += 1) {
-    await addSource(pool, 'mallory', { name: `many${String(n).padStart(3, '0')}`, version: '1' });
+    await addSource(pool, 'intruder', { name: `many${String(n).padStart(3, '0')}`, version: '1' });
   }
-  for (const start of ['/uploads?by=mallory', '/builds']) {
+  for (const start of ['/uploads?by=intruder', '/builds']) {
     const seen: string[] = [];
     let url: string | undefined = start;
     for (let pages = 0; url !== undefined && pages < 10; pages += 1) {
@@ -152,8 +152,8 @@ test('lists go on where the page ends, without gaps or repetitions', async () =>
 test('the promote button is there for maintainers and admins only', async () => {
   const url = '/queues/devel/bookworm';
   expect((await visitor.get(url)).body).not.toContain('action="/promote"');
-  expect((await mallory.get(url)).body).not.toContain('action="/promote"');
-  expect((await alice.get(url)).body).toContain('aria-label="Promote hello 2.10-3 to testing"');
+  expect((await intruder.get(url)).body).not.toContain('action="/promote"');
+  expect((await maker.get(url)).body).toContain('aria-label="Promote hello 2.10-3 to testing"');
   expect((await root.get(url)).body).toContain('aria-label="Promote hello 2.10-3 to testing"');
 });
 
@@ -162,25 +162,25 @@ test('promoting writes one order; who may not, cannot, whatever is sent', async 
   const orders = async (): Promise<unknown[]> =>
     (await pool.query('select source, source_version, to_queue, requested_by, status from repository.orders'))
       .rows;
-  expect((await mallory.post('/promote', order)).statusCode).toBe(403);
+  expect((await intruder.post('/promote', order)).statusCode).toBe(403);
   expect((await visitor.post('/promote', order, '/sign-in')).statusCode).toBe(403);
-  expect((await alice.post('/promote', { ...order, to: 'stable' })).statusCode).toBe(400);
-  expect((await alice.post('/promote', { ...order, from: 'testing', to: 'devel' })).statusCode).toBe(400);
-  expect((await alice.post('/promote', { ...order, source: 'other' })).statusCode).toBe(403);
-  expect((await alice.post('/promote', { ...order, source: '../x' })).statusCode).toBe(400);
+  expect((await maker.post('/promote', { ...order, to: 'stable' })).statusCode).toBe(400);
+  expect((await maker.post('/promote', { ...order, from: 'testing', to: 'devel' })).statusCode).toBe(400);
+  expect((await maker.post('/promote', { ...order, source: 'other' })).statusCode).toBe(403);
+  expect((await maker.post('/promote', { ...order, source: '../x' })).statusCode).toBe(400);
   expect(await orders()).toEqual([]);
-  const response = await alice.post('/promote', order, '/queues/devel/bookworm');
+  const response = await maker.post('/promote', order, '/queues/devel/bookworm');
   expect([response.statusCode, response.headers.location]).toEqual([303, '/queues/devel/bookworm']);
-  const queue = await alice.get('/queues/devel/bookworm');
+  const queue = await maker.get('/queues/devel/bookworm');
   expect(queue.body).toContain('>ordered<');
   expect(queue.body).not.toContain('Promote hello 2.10-3');
-  await alice.post('/promote', order, '/queues/devel/bookworm'); // a second click
+  await maker.post('/promote', order, '/queues/devel/bookworm'); // a second click
   expect(await orders()).toEqual([
     {
       source: 'hello',
       source_version: '2.10-3',
       to_queue: 'testing',
-      requested_by: 'alice',
+      requested_by: 'maker',
       status: 'requested',
     },
   ]);
@@ -193,14 +193,14 @@ test('promoting writes one order; who may not, cannot, whatever is sent', async 
 
 test('what the next queue holds already is said instead of a button', async () => {
   await publish(pool, 'testing', { name: 'hello', version: '2.10-3' });
-  const { body } = await alice.get('/queues/devel/bookworm');
+  const { body } = await maker.get('/queues/devel/bookworm');
   expect(body).not.toContain('Promote hello 2.10-3');
   expect(body).toContain('is there');
   expect(body).toContain('Promote libother 1.0 to testing');
 });
 
 test('where builders stand and what ails them is for admins', async () => {
-  expect((await alice.get('/hosts')).body).not.toContain('192.0.2.1');
+  expect((await maker.get('/hosts')).body).not.toContain('192.0.2.1');
   const { body } = await root.get('/hosts');
   expect(body).toContain('192.0.2.1:2201');
   expect(body).toContain('disk &#60;full&#62;');
@@ -224,8 +224,8 @@ test('health and metrics', async () => {
 test('before the repository has started, its pages are empty and honest', async () => {
   await pool.query('drop schema repository cascade');
   for (const url of ['/', '/queues', '/queues/devel/bookworm', '/sources/bookworm/hello']) {
-    const { statusCode } = await alice.get(url);
+    const { statusCode } = await maker.get(url);
     expect([url, statusCode]).toEqual([url, 200]);
   }
-  expect((await alice.get('/queues/devel/bookworm')).body).toContain('has not started yet');
+  expect((await maker.get('/queues/devel/bookworm')).body).toContain('has not started yet');
 });

@@ -17,7 +17,7 @@ const account = async (login: string, admin = false): Promise<void> => {
   const keys = { sshKeys: [], openpgpKeys: [] };
   await addAccount(garage, { login, email: `${login}@example.org`, password: PASSWORD, admin, ...keys });
 };
-await account('alice');
+await account('maker');
 
 test('every page carries the security headers, and none allows inline script or style', async () => {
   for (const url of ['/', '/sign-in', '/no-such-page']) {
@@ -61,9 +61,9 @@ test('over https the cookie is bound to the host and to https', async () => {
 });
 
 test('signing in and out', async () => {
-  const client = await signedIn(app, 'alice', PASSWORD);
+  const client = await signedIn(app, 'maker', PASSWORD);
   const front = await client.get('/');
-  expect(front.body).toContain('alice');
+  expect(front.body).toContain('maker');
   expect(front.headers['cache-control']).toBe('private, no-store');
   const out = await client.post('/sign-out', {});
   expect(out.statusCode).toBe(303);
@@ -71,13 +71,13 @@ test('signing in and out', async () => {
 });
 
 test('a wrong password, an unknown and a disabled account get the same answer', async () => {
-  await account('carol');
-  await disableAccount(garage, 'carol');
+  await account('newcomer');
+  await disableAccount(garage, 'newcomer');
   const answers: string[] = [];
   for (const [login, password] of [
-    ['alice', 'not the password'],
+    ['maker', 'not the password'],
     ['nobody', PASSWORD],
-    ['carol', PASSWORD],
+    ['newcomer', PASSWORD],
   ] as const) {
     const response = await webClient(app).post('/sign-in', { login, password }, '/sign-in');
     expect(response.statusCode).toBe(401);
@@ -92,7 +92,7 @@ test('a session that was planted before sign-in is worth nothing afterwards', as
   const planted = await attacker.token('/sign-in');
   const victim = webClient(app);
   victim.setCookie(attacker.cookie());
-  await victim.post('/sign-in', { login: 'alice', password: PASSWORD, _csrf: planted });
+  await victim.post('/sign-in', { login: 'maker', password: PASSWORD, _csrf: planted });
   expect(victim.cookie()).not.toBe(attacker.cookie());
   expect((await attacker.get('/')).body).toContain('Sign in');
   // The token that the attacker knows does not pass in the victim's new session.
@@ -101,10 +101,10 @@ test('a session that was planted before sign-in is worth nothing afterwards', as
 });
 
 test('every POST without its token is refused, whatever the path', async () => {
-  const client = await signedIn(app, 'alice', PASSWORD);
+  const client = await signedIn(app, 'maker', PASSWORD);
   for (const url of ['/sign-in', '/sign-out', '/promote']) {
     for (const _csrf of ['', 'guess']) {
-      const response = await client.post(url, { _csrf, login: 'alice', password: PASSWORD });
+      const response = await client.post(url, { _csrf, login: 'maker', password: PASSWORD });
       expect(response.statusCode).toBe(403);
       expect(response.body).toContain('form-expired');
     }
@@ -138,7 +138,7 @@ test('after sign-in one comes back to the page, but never to another site', asyn
     ['/\\evil.example.org/', '/'],
     ['/\u0000', '/'],
   ] as const) {
-    const form = { login: 'alice', password: PASSWORD, next };
+    const form = { login: 'maker', password: PASSWORD, next };
     const response = await webClient(app).post('/sign-in', form, '/sign-in');
     expect(response.headers.location).toBe(location);
   }
@@ -148,12 +148,12 @@ test('guessing passwords is slowed down for one address only', async () => {
   const client = webClient(app);
   const statuses: number[] = [];
   for (let tries = 0; tries < 12; tries += 1) {
-    const response = await client.post('/sign-in', { login: 'alice', password: 'wrong' }, '/sign-in');
+    const response = await client.post('/sign-in', { login: 'maker', password: 'wrong' }, '/sign-in');
     statuses.push(response.statusCode);
   }
   expect(statuses.filter((status) => status === 401)).toHaveLength(10);
   expect(statuses.at(-1)).toBe(429);
-  await signedIn(app, 'alice', PASSWORD); // from another address
+  await signedIn(app, 'maker', PASSWORD); // from another address
 });
 
 test('X-Forwarded-For counts only from a proxy on this machine', async () => {

@@ -17,21 +17,21 @@ afterAll(async () => {
 });
 const password = 'four words in a row';
 await addAccount(garage, {
-  login: 'alice',
-  email: 'alice@example.org',
+  login: 'maker',
+  email: 'maker@example.org',
   password,
   sshKeys: [],
   openpgpKeys: [],
 });
-const alice = await signedIn(app, 'alice', password);
-const folder = path.join(garage.home.incoming, 'bookworm', 'alice');
+const maker = await signedIn(app, 'maker', password);
+const folder = path.join(garage.home.incoming, 'bookworm', 'maker');
 const names = async (): Promise<string[]> =>
   (await readdir(folder).catch(() => [])).sort((a, b) => (a < b ? -1 : 1));
 
 type Part = [string, string | { name: string; content: string }];
 const file = (name: string, content = `content of ${name}`): Part => ['files', { name, content }];
 const form = async (...parts: Part[]): Promise<Part[]> => [
-  ['_csrf', await alice.token('/upload')],
+  ['_csrf', await maker.token('/upload')],
   ['product', 'bookworm'],
   ...parts,
 ];
@@ -48,7 +48,7 @@ test('files arrive whole, the .changes last though it was sent first, and garage
   });
   await expect.poll(() => wakes).toBe(1); // connected
   const sent = [file('a_1_source.changes'), file('a_1.dsc'), file('a_1.tar.gz', 'x'.repeat(300_000))];
-  const response = await alice.upload('/upload', await form(...sent));
+  const response = await maker.upload('/upload', await form(...sent));
   expect([response.statusCode, response.headers.location]).toEqual([303, '/uploads?arrived=3']);
   await expect.poll(() => wakes).toBe(2);
   expect(await names()).toEqual(['a_1.dsc', 'a_1.tar.gz', 'a_1_source.changes']);
@@ -56,7 +56,7 @@ test('files arrive whole, the .changes last though it was sent first, and garage
   await expect.poll(() => appeared).toEqual(['a_1.tar.gz', 'a_1.dsc', 'a_1_source.changes']);
   watcher.close();
   await stop();
-  const { body } = await alice.get('/uploads?arrived=3');
+  const { body } = await maker.get('/uploads?arrived=3');
   expect(body).toContain('3 files');
   expect(body).toContain('a_1.tar.gz');
   expect(body).toContain('300 kB');
@@ -65,7 +65,7 @@ test('files arrive whole, the .changes last though it was sent first, and garage
 
 test('one bad file keeps all of them out, and every problem is told with what to do', async () => {
   const before = await names();
-  const response = await alice.upload(
+  const response = await maker.upload(
     '/upload',
     await form(file('b_1.dsc'), file('b 1.tar.gz'), file('.hidden'), file('b_1.dsc'), file('b_1.partial')),
   );
@@ -78,18 +78,18 @@ test('one bad file keeps all of them out, and every problem is told with what to
 });
 
 test('a path in a file name leads nowhere', async () => {
-  const response = await alice.upload('/upload', await form(file('../../../c_1.dsc')));
+  const response = await maker.upload('/upload', await form(file('../../../c_1.dsc')));
   expect(response.statusCode).toBe(303);
   expect(await names()).toContain('c_1.dsc');
 });
 
 test('a form without files, without a product, or with its token behind the files is refused', async () => {
   const before = await names();
-  const token = await alice.token('/upload');
-  expect((await alice.upload('/upload', await form(file('', '')))).body).toContain('No file was chosen');
+  const token = await maker.token('/upload');
+  expect((await maker.upload('/upload', await form(file('', '')))).body).toContain('No file was chosen');
   const tries: [Part[], number][] = [
     [[['_csrf', token], ['product', 'nothing'], file('d.dsc')], 400],
-    [[['_csrf', token], ['product', '../alice'], file('d.dsc')], 400],
+    [[['_csrf', token], ['product', '../maker'], file('d.dsc')], 400],
     [[['product', 'bookworm'], file('d.dsc'), ['_csrf', token]], 403],
     [[['_csrf', 'guess'], ['product', 'bookworm'], file('d.dsc')], 403],
     [
@@ -101,17 +101,17 @@ test('a form without files, without a product, or with its token behind the file
       413,
     ],
   ];
-  for (const [parts, status] of tries) expect((await alice.upload('/upload', parts)).statusCode).toBe(status);
+  for (const [parts, status] of tries) expect((await maker.upload('/upload', parts)).statusCode).toBe(status);
   expect(await names()).toEqual(before);
 });
 
 test('an upload that breaks off leaves nothing behind', async () => {
   const before = await names();
-  const token = await alice.token('/upload');
+  const token = await maker.token('/upload');
   const head = `--b\r\ncontent-disposition: form-data; name="_csrf"\r\n\r\n${token}\r\n--b\r\ncontent-disposition: form-data; name="product"\r\n\r\nbookworm\r\n`;
   const cut = `${head}--b\r\ncontent-disposition: form-data; name="files"; filename="e.changes"\r\n\r\nhalf`;
   const response = await app.inject({
-    ...{ method: 'POST', url: '/upload', payload: cut, cookies: { autobuilder: alice.cookie() ?? '' } },
+    ...{ method: 'POST', url: '/upload', payload: cut, cookies: { autobuilder: maker.cookie() ?? '' } },
     headers: { 'content-type': 'multipart/form-data; boundary=b' },
   });
   expect(response.statusCode).toBe(400);
@@ -120,7 +120,7 @@ test('an upload that breaks off leaves nothing behind', async () => {
 
 test('a file of the same name that nobody took yet is replaced', async () => {
   await writeFile(path.join(folder, 'f_1.dsc'), 'old');
-  await alice.upload('/upload', await form(file('f_1.dsc', 'new')));
+  await maker.upload('/upload', await form(file('f_1.dsc', 'new')));
   expect(await readFile(path.join(folder, 'f_1.dsc'), 'utf8')).toBe('new');
 });
 

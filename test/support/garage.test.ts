@@ -16,7 +16,7 @@ test('a test garage has both schemas, its own home and its configuration', async
 
 test('two test garages share nothing, and dispose leaves nothing', async () => {
   const other = await openTestGarage();
-  await other.pool.query("insert into accounts (login, email) values ('alice', 'alice@example.org')");
+  await other.pool.query("insert into accounts (login, email) values ('maker', 'maker@example.org')");
   const { rows } = await garage.pool.query('select login from accounts');
   expect(rows).toEqual([]);
   await other.dispose();

@@ -7,14 +7,14 @@ import { createMetrics, type DropMetrics } from '../metrics.ts';
 import { createSpool, type Spool } from './spool.ts';
 import { sweepPartials } from './sweep.ts';
 
-const ADA = { product: 'bookworm', login: 'ada' };
+const ADA = { product: 'bookworm', login: 'sender' };
 let incoming: string;
 let folder: string;
 let metrics: DropMetrics;
 
 beforeEach(async () => {
   incoming = await mkdtemp(path.join(tmpdir(), 'spool-'));
-  folder = path.join(incoming, 'bookworm', 'ada');
+  folder = path.join(incoming, 'bookworm', 'sender');
   metrics = createMetrics();
 });
 afterEach(async () => {
@@ -76,7 +76,7 @@ describe('a login’s files', () => {
       ['b.dsc', 4],
     ]);
     expect(await spool.stat(ADA, 'link')).toBeNull();
-    expect(await spool.list({ ...ADA, login: 'bob' })).toEqual([]);
+    expect(await spool.list({ ...ADA, login: 'guest' })).toEqual([]);
   });
 
   test('are renamed, never over another', async () => {

@@ -22,9 +22,9 @@ function staysInside(text: string): boolean {
   const at = orRefusal(() => resolveVirtual(text, PRODUCTS));
   if (at instanceof AppError || at.kind === 'root') return true;
   if (at.kind === 'product') return PRODUCTS.includes(at.product);
-  const file = spoolFile('/spool/incoming', at.product, 'ada', at.name);
+  const file = spoolFile('/spool/incoming', at.product, 'sender', at.name);
   const bare = path.resolve(file) === file && !file.endsWith('.partial');
-  return bare && PRODUCTS.some((product) => path.dirname(file) === `/spool/incoming/${product}/ada`);
+  return bare && PRODUCTS.some((product) => path.dirname(file) === `/spool/incoming/${product}/sender`);
 }
 
 describe('paths that people type', () => {
@@ -52,7 +52,7 @@ describe('paths that are refused', () => {
     ['../bookworm/a.dsc', 'path-escapes'],
     ['bookworm/../../bookworm/a.dsc', 'path-escapes'],
     ['/etc/passwd', 'folder-unknown'],
-    ['bookworm/ada/a.dsc', 'folder-unknown'],
+    ['bookworm/sender/a.dsc', 'folder-unknown'],
     ['bookworm/sub/', 'folder-unknown'],
     ['bookworm/sub/.', 'folder-unknown'],
     ['Bookworm/a.dsc', 'folder-unknown'],

@@ -48,82 +48,82 @@ async function refusalMs(login: string): Promise<number> {
 
 describe('an account', () => {
   test('is made with its keys, and drop hears of it', async () => {
-    const ssh = sshKey('alice@laptop');
-    const { publicKey } = await makeSigningKey('alice@example.org');
+    const ssh = sshKey('maker@laptop');
+    const { publicKey } = await makeSigningKey('maker@example.org');
     const account = await addAccount(
       garage,
-      person('alice', { sshKeys: [`${ssh}\n`], openpgpKeys: [publicKey] }),
+      person('maker', { sshKeys: [`${ssh}\n`], openpgpKeys: [publicKey] }),
     );
-    expect(account).toMatchObject({ login: 'alice', email: 'alice@example.org', admin: false });
-    expect(await findAccount(garage, 'alice')).toEqual(account);
+    expect(account).toMatchObject({ login: 'maker', email: 'maker@example.org', admin: false });
+    expect(await findAccount(garage, 'maker')).toEqual(account);
     expect(await snapshot()).toMatchObject({
       products: ['bookworm'],
-      accounts: [{ login: 'alice', sshKeys: [ssh] }],
+      accounts: [{ login: 'maker', sshKeys: [ssh] }],
     });
     expect((await stat(snapshotFile(garage))).mode & 0o777).toBe(0o644);
     expect(await writeSnapshot(garage)).toBe(false);
     const [listed] = await listAccounts(garage);
-    expect(listed).toMatchObject({ login: 'alice', hasPassword: false, disabled: false });
+    expect(listed).toMatchObject({ login: 'maker', hasPassword: false, disabled: false });
     expect(listed!.openpgpKeys).toEqual([expect.stringMatching(/^[0-9A-F]{40}$/)]);
   });
 
   test('that is disabled is gone for drop and for sign-in until it is enabled', async () => {
-    await addAccount(garage, person('bob', { password: 'a long enough one' }));
-    await disableAccount(garage, 'bob');
-    expect((await snapshot()).accounts.map(({ login }) => login)).not.toContain('bob');
-    expect(await findAccount(garage, 'bob')).toBeNull();
-    expect(await verifyPassword(garage, 'bob', 'a long enough one')).toBeNull();
-    await enableAccount(garage, 'bob');
-    expect((await snapshot()).accounts.map(({ login }) => login)).toContain('bob');
-    expect(await verifyPassword(garage, 'bob', 'a long enough one')).toMatchObject({ login: 'bob' });
+    await addAccount(garage, person('guest', { password: 'a long enough one' }));
+    await disableAccount(garage, 'guest');
+    expect((await snapshot()).accounts.map(({ login }) => login)).not.toContain('guest');
+    expect(await findAccount(garage, 'guest')).toBeNull();
+    expect(await verifyPassword(garage, 'guest', 'a long enough one')).toBeNull();
+    await enableAccount(garage, 'guest');
+    expect((await snapshot()).accounts.map(({ login }) => login)).toContain('guest');
+    expect(await verifyPassword(garage, 'guest', 'a long enough one')).toMatchObject({ login: 'guest' });
   });
 
   test.each([
     ['login-invalid', person('Not A Login')],
-    ['login-invalid', person('../alice')],
-    ['email-invalid', { ...person('carol'), email: 'carol@example.org\nBcc: all@example.org' }],
-    ['account-exists', person('alice')],
-    ['password-invalid', person('carol', { password: 'short' })],
-    ['ssh-key-invalid', person('carol', { sshKeys: ['ssh-ed25519 AAAA'] })],
-    ['ssh-key-invalid', person('carol', { sshKeys: [`command="sh" ${sshKey('x')}`] })],
-    ['ssh-key-invalid', person('carol', { sshKeys: [`${sshKey('x')}\n${sshKey('y')}`] })],
-    ['ssh-key-invalid', person('carol', { sshKeys: [utils.generateKeyPairSync('ed25519').private] })],
-    ['key-invalid', person('carol', { openpgpKeys: ['no key'] })],
+    ['login-invalid', person('../maker')],
+    ['email-invalid', { ...person('newcomer'), email: 'newcomer@example.org\nBcc: all@example.org' }],
+    ['account-exists', person('maker')],
+    ['password-invalid', person('newcomer', { password: 'short' })],
+    ['ssh-key-invalid', person('newcomer', { sshKeys: ['ssh-ed25519 AAAA'] })],
+    ['ssh-key-invalid', person('newcomer', { sshKeys: [`command="sh" ${sshKey('x')}`] })],
+    ['ssh-key-invalid', person('newcomer', { sshKeys: [`${sshKey('x')}\n${sshKey('y')}`] })],
+    ['ssh-key-invalid', person('newcomer', { sshKeys: [utils.generateKeyPairSync('ed25519').private] })],
+    ['key-invalid', person('newcomer', { openpgpKeys: ['no key'] })],
   ])('is refused with %s', async (code, account) => {
     await expect(addAccount(garage, account)).rejects.toEqual(refusal(code));
-    expect((await listAccounts(garage)).map(({ login }) => login)).not.toContain('carol');
+    expect((await listAccounts(garage)).map(({ login }) => login)).not.toContain('newcomer');
   });
 
   test('cannot have the key of another, and nothing is left of the attempt', async () => {
     const ssh = sshKey('shared');
-    const { publicKey } = await makeSigningKey('dave@example.org');
-    await addAccount(garage, person('dave', { sshKeys: [ssh], openpgpKeys: [publicKey] }));
+    const { publicKey } = await makeSigningKey('passerby@example.org');
+    await addAccount(garage, person('passerby', { sshKeys: [ssh], openpgpKeys: [publicKey] }));
     const refused = {
       code: 'key-in-use',
-      message: expect.stringMatching(/belongs to account 'dave'/) as string,
+      message: expect.stringMatching(/belongs to account 'passerby'/) as string,
     };
     for (const keys of [{ sshKeys: [ssh] }, { openpgpKeys: [publicKey] }]) {
-      const attempt = addAccount(garage, person('erin', keys));
+      const attempt = addAccount(garage, person('latecomer', keys));
       await expect(attempt).rejects.toEqual(expect.objectContaining(refused));
     }
-    expect(await findAccount(garage, 'erin')).toBeNull();
-    await addKeys(garage, 'dave', { sshKeys: [ssh, sshKey('second')], openpgpKeys: [] });
-    expect((await snapshot()).accounts.find(({ login }) => login === 'dave')!.sshKeys).toHaveLength(2);
+    expect(await findAccount(garage, 'latecomer')).toBeNull();
+    await addKeys(garage, 'passerby', { sshKeys: [ssh, sshKey('second')], openpgpKeys: [] });
+    expect((await snapshot()).accounts.find(({ login }) => login === 'passerby')!.sshKeys).toHaveLength(2);
   });
 });
 
 describe('a password', () => {
   test('is known by its argon2id hash only', async () => {
-    await setPassword(garage, 'alice', 'correct horse battery');
-    expect(await verifyPassword(garage, 'alice', 'correct horse battery')).toMatchObject({ login: 'alice' });
-    expect(await verifyPassword(garage, 'alice', 'correct horse')).toBeNull();
+    await setPassword(garage, 'maker', 'correct horse battery');
+    expect(await verifyPassword(garage, 'maker', 'correct horse battery')).toMatchObject({ login: 'maker' });
+    expect(await verifyPassword(garage, 'maker', 'correct horse')).toBeNull();
     expect(await verifyPassword(garage, 'nobody', 'correct horse battery')).toBeNull();
-    const { rows } = await garage.pool.query("select password_hash from accounts where login = 'alice'");
+    const { rows } = await garage.pool.query("select password_hash from accounts where login = 'maker'");
     expect(rows).toEqual([{ password_hash: expect.stringMatching(/^\$argon2id\$/) as string }]);
   });
 
   test('of an unknown login takes as long as a wrong one', async () => {
-    const known = await refusalMs('alice');
+    const known = await refusalMs('maker');
     const unknown = await refusalMs('nobody');
     expect(unknown).toBeGreaterThan(known / 3);
     expect(unknown).toBeLessThan(known * 3);

@@ -8,7 +8,7 @@ const upload = {
   host: 'drop.example.org',
   port: 2222,
   product: 'bookworm',
-  login: 'alice',
+  login: 'maker',
 };
 const textOf = (snippets: { id: string; text: string }[], id: string): string =>
   snippets.find((snippet) => snippet.id === id)?.text ?? '';
@@ -19,7 +19,7 @@ test('dput gets its port by an ssh option, since it knows no other way', () => {
       '[my-builds-bookworm]',
       'method = scp',
       'fqdn = drop.example.org',
-      'login = alice',
+      'login = maker',
       'incoming = /bookworm/',
       'ssh_config_options = Port 2222',
     ].join('\n'),

@@ -14,7 +14,7 @@ import { startWorker } from './worker.ts';
 const mail = (more: Partial<NewMail> = {}): NewMail => ({
   kind: 'upload-rejected',
   subjectKey: 'one',
-  recipient: 'alice@example.org',
+  recipient: 'maker@example.org',
   thread: 'bookworm/hello',
   subject: 'hello_1.0_source.changes REJECTED',
   body: 'Grüße: it was not signed.\n',
@@ -53,7 +53,7 @@ describe('without an SMTP server', async () => {
     expect(first).toContain('X-Debian-Package: hello\n');
     expect(first).toContain('Auto-Submitted: auto-generated\n');
     expect(first).toContain('Precedence: bulk\n');
-    expect(header(first!, 'To')).toBe('alice@example.org');
+    expect(header(first!, 'To')).toBe('maker@example.org');
     expect(header(first!, 'References')).toBe(header(second!, 'References'));
     expect(header(first!, 'Message-ID')).not.toBe(header(second!, 'Message-ID'));
   });
@@ -129,7 +129,7 @@ describe('with an SMTP server', async () => {
       await worker.stop();
     }
     expect(smtp.mails).toHaveLength(1);
-    expect(smtp.mails[0]).toMatchObject({ from: 'builder@example.org', to: ['alice@example.org'] });
+    expect(smtp.mails[0]).toMatchObject({ from: 'builder@example.org', to: ['maker@example.org'] });
     expect(header(smtp.mails[0]!.data, 'Message-ID')).toMatch(
       /^<upload-rejected\.[0-9a-f]{32}@example\.org>$/,
     );

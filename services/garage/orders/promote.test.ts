@@ -11,7 +11,7 @@ const REQUEST: PromotionRequest = {
   source: 'hello',
   from: 'devel',
   to: 'testing',
-  requestedBy: 'alice',
+  requestedBy: 'maker',
 };
 
 test('an order is written once, however often the button is pressed', async () => {
@@ -26,7 +26,7 @@ test('an order is written once, however often the button is pressed', async () =
     source_version: null,
     from_queue: 'devel',
     to_queue: 'testing',
-    requested_by: 'alice',
+    requested_by: 'maker',
     status: 'requested',
   });
 });
@@ -44,7 +44,7 @@ test.each([
 });
 
 test('a finished order is told to whoever asked, once', async () => {
-  await garage.pool.query("insert into accounts (login, email) values ('alice', 'alice@example.org')");
+  await garage.pool.query("insert into accounts (login, email) values ('maker', 'maker@example.org')");
   const done = await requestPromotion(garage, { ...REQUEST, source: 'done' });
   const refused = await requestPromotion(garage, { ...REQUEST, source: 'refused', version: '1.0' });
   const ours = await requestPromotion(garage, { ...REQUEST, source: 'ours', requestedBy: null });
@@ -60,12 +60,12 @@ test('a finished order is told to whoever asked, once', async () => {
   );
   expect(rows).toEqual([
     {
-      recipient: 'alice@example.org',
+      recipient: 'maker@example.org',
       subject: 'done promoted from devel to testing',
       body: expect.stringContaining('It is done.') as unknown,
     },
     {
-      recipient: 'alice@example.org',
+      recipient: 'maker@example.org',
       subject: 'refused 1.0 REFUSED from devel to testing',
       body: expect.stringContaining('It was refused: testing has 1.1 already') as unknown,
     },

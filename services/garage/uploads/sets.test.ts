@@ -15,7 +15,7 @@ beforeEach(async () => {
   count += 1;
   folder = {
     product: 'bookworm',
-    login: 'alice',
+    login: 'maker',
     path: path.join(root, String(count)),
     entries: new Map(),
     newestMs: 0,

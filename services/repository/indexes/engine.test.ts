@@ -59,7 +59,7 @@ class Archive {
       path.relative(this.generation(), file),
       await readFile(file, 'base64'),
     ]);
-    return Object.fromEntries((await Promise.all(pairs)).sort()) as Record<string, string>;
+    return Object.fromEntries(await Promise.all(pairs)) as Record<string, string>;
   }
 }
 
