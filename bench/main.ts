@@ -3,6 +3,7 @@ import { messageOf } from '../shared/errors/app-error.ts';
 
 const BENCHES: Record<string, () => Promise<{ run(): Promise<Record<string, unknown>> }>> = {
   line: () => import('./line.ts'),
+  build: () => import('./build.ts'),
   dispatch: () => import('./dispatch.ts'),
 };
 

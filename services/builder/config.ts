@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
+import { architectureName } from '../../shared/protocol/names.ts';
 import { listenAddress } from '../../shared/config/fields.ts';
 
 /** More builds at a time need more memory and disk than a machine that nobody configured is known to have. */
@@ -29,6 +30,8 @@ export const builderSection = z.strictObject({
     .string()
     .regex(/^\/[A-Za-z0-9@%+=._/-]+$/, 'must be an absolute path of letters, digits and @%+=._-')
     .optional(),
+  /** What it builds for; default: what runs without emulation. Others need qemu-user-static and binfmt-support. */
+  architectures: z.array(architectureName).min(1).optional(),
   /** Whom garage logs in as; default: `autobuilder-builder` as root, oneself otherwise. */
   user: z
     .string()

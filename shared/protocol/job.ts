@@ -268,6 +268,8 @@ export const probe = z.strictObject({
   freeBytes: z.number(),
   /** Milliseconds since 1970 on the host. */
   clockMs: z.number(),
+  /** Architectures whose programs run there, by arch-test(1): natively or by qemu-user. */
+  runs: z.array(architectureName).optional(),
 });
 export type Probe = z.infer<typeof probe>;
 

@@ -1,7 +1,7 @@
 /** Programs that the runner runs on the host, and the Debian packages that have them. */
 import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
-import { runChecked } from '../../../shared/process/run.ts';
+import { run, runChecked } from '../../../shared/process/run.ts';
 import type { Job } from '../../../shared/protocol/job.ts';
 import { jobFailure } from './failure.ts';
 
@@ -44,6 +44,13 @@ function isThere(program: string): boolean {
 /** Architecture of this host as dpkg names it. */
 export async function hostArchitecture(): Promise<string> {
   return (await runChecked(['dpkg', '--print-architecture'])).stdout.toString('utf8').trim();
+}
+
+/** Architectures whose programs run here, natively or by qemu-user; null without arch-test. */
+export async function runnableArchitectures(): Promise<string[] | null> {
+  const result = await run(['arch-test']).catch(() => null);
+  if (result?.code !== 0) return null;
+  return result.stdout.toString('utf8').split('\n').filter(Boolean);
 }
 
 /** What only some jobs need. */

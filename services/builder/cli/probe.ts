@@ -3,7 +3,7 @@ import { mkdir, statfs } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import type { Probe } from '../../../shared/protocol/job.ts';
-import { hostArchitecture, missingPackages } from '../build/host-tools.ts';
+import { hostArchitecture, missingPackages, runnableArchitectures } from '../build/host-tools.ts';
 import { canOverlay, canUnshare } from '../target/overlay-check.ts';
 import { EXIT } from './exit-codes.ts';
 
@@ -12,6 +12,7 @@ export async function probe(workdirArgument: string): Promise<number> {
   await mkdir(workdir, { recursive: true });
   const userNamespaces = await canUnshare();
   const overlay = userNamespaces && (await canOverlay(workdir));
+  const runs = await runnableArchitectures();
   const { bavail, bsize } = await statfs(workdir);
   const answer: Probe = {
     version: 1,
@@ -23,6 +24,7 @@ export async function probe(workdirArgument: string): Promise<number> {
     missingPackages: missingPackages({ sbuild: !overlay, foreign: false }),
     freeBytes: bavail * bsize,
     clockMs: Date.now(),
+    ...(runs === null ? {} : { runs }),
   };
   process.stdout.write(`${JSON.stringify(answer)}\n`);
   return EXIT.ok;

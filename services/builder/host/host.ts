@@ -13,6 +13,7 @@ import { AppError } from '../../../shared/errors/app-error.ts';
 import { writeFileDurably } from '../../../shared/files/durable.ts';
 import { tryLock } from '../../../shared/files/flock.ts';
 import type { Logger } from '../../../shared/log/logger.ts';
+import { run } from '../../../shared/process/run.ts';
 import { builderHost, type BuilderHost } from '../../../shared/protocol/builder-host.ts';
 import { ensureKeyPair } from '../../../shared/ssh/key-pair.ts';
 import type { BuilderConfig } from '../config.ts';
@@ -94,7 +95,7 @@ async function describe(
     hostKey: publicKey,
     workdir: config.workdir ?? defaultWorkdir(home, account),
     slots: config.slots,
-    architectures: await nativeArchitectures(),
+    architectures: config.architectures ?? (await nativeArchitectures()),
   });
 }
 
@@ -117,10 +118,16 @@ async function readHostFile(file: string): Promise<BuilderHost | null> {
   }
 }
 
-/** Those that run here without emulation: an amd64 kernel runs i386 too. */
+/** A 64-bit kernel with its 32-bit sibling; x32 and the like are asked for by configuration. */
+const SIBLINGS: Record<string, string> = { amd64: 'i386', arm64: 'armhf' };
+
+/** Those that run here without emulation: an amd64 kernel may run i386 too, arch-test(1) tries it. */
 async function nativeArchitectures(): Promise<string[]> {
   const own = await machineArchitecture();
-  return own === 'amd64' ? ['amd64', 'i386'] : [own];
+  const sibling = SIBLINGS[own];
+  if (sibling === undefined) return [own];
+  const tried = await run(['arch-test', '-n', sibling]).catch(() => null);
+  return tried?.code === 0 ? [own, sibling] : [own];
 }
 
 async function startServer(

@@ -6,6 +6,7 @@ import { runStreaming } from '../../../shared/process/stream.ts';
 import type { BaseSpec } from '../../../shared/protocol/job.ts';
 import { jobFailure } from '../build/failure.ts';
 import type { BuildLog } from '../logs/build-log.ts';
+import { readAptFailure } from './apt-errors.ts';
 import { oneLineSources, resolveSources, type ResolvedSource } from './apt-sources.ts';
 import { makeOpenTemporary } from './open-temporary.ts';
 import { configureBase } from './system-files.ts';
@@ -16,21 +17,46 @@ export interface MakeContext {
   signal: AbortSignal;
 }
 
-/** Runs one step into the log; a failure is the machine's. */
+/** apt's explanation stands within this from the end of mmdebstrap's output. */
+const TAIL_BYTES = 64 * 1024;
+
+/** What apt said, where it was apt; an archive that lacks an architecture is the usual reason. */
+function reasonIn(tail: string, spec: BaseSpec): string {
+  const lacking = new RegExp(`repository '([^']+)' doesn't support architecture '${spec.architecture}'`);
+  const repository = lacking.exec(tail)?.[1] ?? missingIndex(tail, spec.architecture);
+  if (repository !== null) {
+    return `: ${repository} has no usable index for ${spec.architecture}; if it never has, say which architectures that source serves`;
+  }
+  const failure = readAptFailure(tail);
+  return failure.kind === 'fetch' ? `: ${failure.line}` : '';
+}
+
+/** The index of this architecture that could not be fetched, if that was it. */
+function missingIndex(tail: string, architecture: string): string | null {
+  const failed = /^E: Failed to fetch (\S+)/m.exec(tail)?.[1] ?? '';
+  return failed.includes(`/binary-${architecture}/`) ? failed : null;
+}
+
+/** Runs one step into the log; a failure is the machine's. Gives no more than what {@link reasonIn} makes of it. */
 async function step(
   argv: Argv,
   what: string,
   context: MakeContext,
-  env?: Record<string, string>,
+  more: { env?: Record<string, string>; reason?: (tail: string) => string } = {},
 ): Promise<void> {
   context.log.command(argv);
+  let tail: Buffer = Buffer.alloc(0);
   const { code, aborted } = await runStreaming(endsWithParent(argv), {
-    ...(env === undefined ? {} : { env }),
+    ...(more.env === undefined ? {} : { env: more.env }),
     signal: context.signal,
-    onOutput: (chunk) => context.log.write(chunk),
+    onOutput: (chunk) => {
+      context.log.write(chunk);
+      tail = Buffer.concat([tail, chunk]).subarray(-TAIL_BYTES);
+    },
   });
-  if (code !== 0)
-    throw jobFailure('machine', `${what} failed${aborted ? ' (ended)' : ` (exit ${String(code)})`}`);
+  if (code === 0) return;
+  const how = aborted ? ' (ended)' : ` (exit ${String(code)})`;
+  throw jobFailure('machine', `${what} failed${how}${more.reason?.(tail.toString('utf8')) ?? ''}`);
 }
 
 function mmdebstrapArgv(spec: BaseSpec, tar: string, mirrors: string[]): Argv {
@@ -65,7 +91,10 @@ async function bootstrap(
     path.join(temporary, `key-${index}${sources[index]?.keyEnding ?? ''}`);
   for (const [index, source] of sources.entries()) await writeFile(keyPath(index), source.key);
   const argv = mmdebstrapArgv(spec, tar, oneLineSources(sources, keyPath));
-  await step(argv, 'mmdebstrap', context, minimalEnvironment({ TMPDIR: temporary }));
+  await step(argv, 'mmdebstrap', context, {
+    env: minimalEnvironment({ TMPDIR: temporary }),
+    reason: (tail) => reasonIn(tail, spec),
+  });
 }
 
 async function removeArchives(root: string): Promise<void> {
