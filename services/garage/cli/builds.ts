@@ -1,4 +1,4 @@
-/** `autobuilder build ...` and `autobuilder host ...` */
+/** `autobuilder build ...` */
 import { createReadStream } from 'node:fs';
 import path from 'node:path';
 import { wake } from '../../../shared/database/listen.ts';
@@ -7,8 +7,9 @@ import { AppError, hasErrno } from '../../../shared/errors/app-error.ts';
 import { GARAGE_CHANNEL } from '../../../shared/protocol/tables.ts';
 import { BUILD_TRANSITIONS, moveBuild, type BuildStatus } from '../buildme/transitions.ts';
 import type { Garage } from '../context.ts';
+import { whyWaiting } from '../dispatch/why.ts';
 import { readId, readLimit, withGarage, type Cli } from './context.ts';
-import { printFacts, printJson, printTable } from './io.ts';
+import { cellText, printFacts, printJson, printTable } from './io.ts';
 import { buildReading } from '../reading/reading.ts';
 import { printReading } from './reading.ts';
 
@@ -53,7 +54,7 @@ interface ListOptions {
   json?: boolean;
 }
 
-/** Adds both command groups to the program. */
+/** Adds the command group to the program. */
 export function addBuildCommands(cli: Cli): void {
   const build = cli.program.command('build').description('builds and their logs');
   build
@@ -86,16 +87,34 @@ export function addBuildCommands(cli: Cli): void {
     .action((id: string, options: { keep?: boolean }) =>
       withGarage((garage) => retryBuild(cli, garage, readId(id), options.keep ?? false)),
     );
-  cli.program
-    .command('host')
-    .description('machines that build')
-    .command('list')
-    .description('every builder host')
+  build
+    .command('why <id>')
+    .description('why it is where it is, and when it may be through')
     .option('--json', 'as JSON')
-    .action((options: { json?: boolean }) =>
-      withGarage((garage) => listHosts(cli, garage, options.json ?? false)),
+    .action((id: string, options: { json?: boolean }) =>
+      withGarage((garage) => explainBuild(cli, garage, readId(id), options.json ?? false)),
     );
 }
+
+async function explainBuild(cli: Cli, garage: Garage, id: string, json: boolean): Promise<void> {
+  const why = await whyWaiting(garage, id, { admin: true });
+  if (json) return printJson(cli.output, why);
+  for (const line of [why.says, ...why.details]) cli.output.out(`${cellText(line)}\n`);
+  if (!why.estimate) return;
+  const { startsAt, endsAt, basis } = why.estimate;
+  cli.output.out('\n');
+  printFacts(cli.output, {
+    ...(why.code === 'running' ? { started: startsAt } : { 'may start': startsAt }),
+    'may be through': endsAt,
+    'guessed from': BASES[basis],
+  });
+}
+
+const BASES = {
+  source: 'the last builds of this source',
+  product: 'the last builds for this product',
+  none: 'nothing: no build has ended yet',
+} as const;
 
 async function listBuilds(cli: Cli, garage: Garage, options: ListOptions): Promise<void> {
   const { rows } = await garage.pool.query<BuildItem>(
@@ -182,34 +201,4 @@ async function retryBuild(cli: Cli, garage: Garage, id: string, keep: boolean): 
   });
   if (!moved) throw new AppError('build-moved', `Build ${id} has just changed; look again`);
   cli.output.err(`${source} ${version} on ${architecture} will be built again\n`);
-}
-
-interface HostItem {
-  id: string;
-  name: string;
-  address: string;
-  port: number;
-  username: string;
-  status: string;
-  architectures: string[];
-  slots: number;
-  busy: number;
-  lastSeenAt: Date | null;
-  lastError: string | null;
-}
-
-async function listHosts(cli: Cli, garage: Garage, json: boolean): Promise<void> {
-  const { rows } = await garage.pool.query<HostItem>(
-    `select id, name, address, port, username, status, architectures, slots,
-            (select count(*)::int from attempts t where t.host_id = h.id and t.finished_at is null) as busy,
-            last_seen_at as "lastSeenAt", last_error as "lastError"
-       from hosts h order by name`,
-  );
-  if (json) return printJson(cli.output, rows);
-  const table = rows.map((row) => [
-    ...[row.name, `${row.username}@${row.address}:${String(row.port)}`, row.status, row.architectures],
-    ...[`${String(row.busy)}/${String(row.slots)}`, row.lastSeenAt, row.lastError],
-  ]);
-  const headings = ['HOST', 'ADDRESS', 'STATUS', 'ARCHITECTURES', 'BUSY', 'LAST SEEN', 'LAST ERROR'];
-  printTable(cli.output, headings, table, 'There are no builder hosts');
 }

@@ -5,6 +5,7 @@ import { addBaseCommands } from './bases.ts';
 import { addBuildCommands } from './builds.ts';
 import { addCheckCommands } from './checks.ts';
 import type { Cli } from './context.ts';
+import { addHostCommands } from './hosts.ts';
 import { addHowtoCommands } from './howto.ts';
 import { addInstallCheckCommand } from './install-check.ts';
 import type { Output } from './io.ts';
@@ -12,6 +13,7 @@ import { addMaintainerCommands } from './maintainers.ts';
 import { addMailCommands } from './mails.ts';
 import { addQueueCommands } from './queues.ts';
 import { addShellCommand } from './shell.ts';
+import { addSourceCommands } from './sources.ts';
 import { addUploadCommands } from './uploads.ts';
 
 export const EXIT_OK = 0;
@@ -30,6 +32,8 @@ export async function runCommandLine(args: string[], output: Output): Promise<nu
   addMaintainerCommands(cli);
   addUploadCommands(cli);
   addBuildCommands(cli);
+  addHostCommands(cli);
+  addSourceCommands(cli);
   addQueueCommands(cli);
   addMailCommands(cli);
   addInstallCheckCommand(cli);

@@ -4,7 +4,6 @@
  * the hosts, and the next one goes on there.
  */
 import { readFile } from 'node:fs/promises';
-import path from 'node:path';
 import { bundleRunner, type RunnerBundle } from '../../../shared/runner-bundle/bundle.ts';
 import { ensureKeyPair } from '../../../shared/ssh/key-pair.ts';
 import { fillCheckSlots } from '../checks/fill.ts';
@@ -13,10 +12,12 @@ import { renewAllChecks, runningChecks } from '../checks/lease.ts';
 import { planChecks, settleChecks } from '../checks/plan.ts';
 import { runCheck } from '../checks/run.ts';
 import type { Garage } from '../context.ts';
+import { dueTests, selfTest } from '../hosts/self-test.ts';
 import { runAttempt, type Dispatch } from './attempt.ts';
 import { coalesced } from './coalesce.ts';
 import { fillSlots } from './fill.ts';
 import { handOverBuilt } from './hand-over.ts';
+import { garageKeyFile } from './garage-key.ts';
 import { HostWatch } from './host-watch.ts';
 import { registerEmbeddedHost } from './hosts.ts';
 import { instanceId } from './instance.ts';
@@ -27,6 +28,8 @@ import { releaseHeld } from './release.ts';
 import { RepositoryAccess } from './repository-access.ts';
 import { returnBuilds } from './return-builds.ts';
 import { syncInstalled } from './sync-status.ts';
+
+export { garageKeyFile } from './garage-key.ts';
 
 /** While something waits for a host or a time; everything else is woken or swept by cron. */
 const LOOK_AGAIN_MS = 2_000;
@@ -49,11 +52,6 @@ export interface Dispatcher {
 export interface DispatcherOptions {
   /** The runner to push; default: this checkout's, bundled. */
   runner?: RunnerBundle;
-}
-
-/** Garage's own key pair, as `builder.authorizedKey` and an admin's hosts know it. */
-export function garageKeyFile(garage: Pick<Garage, 'home'>): string {
-  return path.join(garage.home.garage, 'ssh', 'id_ed25519');
 }
 
 export function createDispatcher(garage: Garage, options: DispatcherOptions = {}): Dispatcher {
@@ -149,7 +147,16 @@ class OneDispatcher implements Dispatcher {
     await this.step('fill slots for checks', () =>
       fillCheckSlots({ ...parts, begin: (id) => this.beginCheck(parts, id) }),
     );
+    await this.step('test quarantined hosts', () => this.testHosts(parts));
     await this.step('look for what waits', () => this.lookAgain());
+  }
+
+  private async testHosts(parts: Parts): Promise<void> {
+    for (const name of await dueTests(this.garage)) {
+      const key = `test of ${name}`;
+      const test = (): Promise<void> => selfTest(this.garage, name, parts.bundle, parts.stopping);
+      if (!this.running.has(key)) this.keep(parts, key, () => this.step(key, test));
+    }
   }
 
   /** By itself, too: a slot that is free does not wait for what else a round does. */

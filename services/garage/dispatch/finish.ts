@@ -6,6 +6,7 @@ import type { ExitClass, Result } from '../../../shared/protocol/job.ts';
 import { GARAGE_CHANNEL } from '../../../shared/protocol/tables.ts';
 import { moveBuild } from '../buildme/transitions.ts';
 import type { Garage } from '../context.ts';
+import { noteHostWorks, noteMachineFault } from '../hosts/quarantine.ts';
 import { readAttempt, type Reading } from '../reading/read-attempt.ts';
 import { storeReading } from '../reading/rows.ts';
 import type { AttemptRow } from './rows.ts';
@@ -45,6 +46,7 @@ export async function finishAttempt(garage: Garage, attempt: AttemptRow, outcome
     if (rowCount !== 1) return false;
     if (reading) await storeReading(client, reading);
     await moveOn(client, garage, attempt, outcome);
+    await judgeHost(client, garage, attempt, outcome);
     await wake(client, GARAGE_CHANNEL);
     return true;
   });
@@ -97,6 +99,19 @@ async function moveOn(client: Client, garage: Garage, attempt: AttemptRow, outco
   }
 }
 
+/** A host that fails again and again gets no more builds; one that builds is well, whatever the package is. */
+async function judgeHost(
+  client: Client,
+  garage: Garage,
+  attempt: AttemptRow,
+  outcome: Outcome,
+): Promise<void> {
+  const { exitClass, message } = outcome;
+  const isOwnCancel = exitClass === 'cancelled' && attempt.buildStatus === 'building';
+  if (exitClass === 'machine' || isOwnCancel) await noteMachineFault(client, garage, attempt.host, message);
+  else if (exitClass !== 'cancelled' && exitClass !== 'usage') await noteHostWorks(client, attempt.host.id);
+}
+
 /** Tried again later by itself, a bounded number of times. */
 async function giveBack(client: Client, garage: Garage, attempt: AttemptRow, reason: string): Promise<void> {
   const { rows } = await client.query<{ given: number }>(
@@ -112,8 +127,10 @@ async function giveBack(client: Client, garage: Garage, attempt: AttemptRow, rea
   }
   const waitS = BACKOFF_S[Math.min(row.given, BACKOFF_S.length - 1)];
   await client.query(
-    `update builds set given_back = given_back + 1, not_before = now() + make_interval(secs => $2) where id = $1`,
-    [attempt.buildId, waitS],
+    `update builds
+        set given_back = given_back + 1, not_before = now() + make_interval(secs => $2), avoid_host_id = $3
+      where id = $1`,
+    [attempt.buildId, waitS, attempt.host.id],
   );
   await moveBuild(client, attempt.buildId, 'building', 'given-back', change);
 }

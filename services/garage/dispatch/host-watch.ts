@@ -4,6 +4,7 @@
  */
 import type { Garage } from '../context.ts';
 import type { RunnerBundle } from '../../../shared/runner-bundle/bundle.ts';
+import { removeOldRunners } from '../hosts/old-runners.ts';
 import { markSeen, markUnwell } from './hosts.ts';
 import { instanceId } from './instance.ts';
 import { removeLeftovers } from './leftovers.ts';
@@ -62,10 +63,13 @@ export class HostWatch {
 
   /** Best effort: what could not be removed is found again at the next contact. */
   private async removeLeftovers(remote: Remote): Promise<void> {
+    const { host } = remote;
     try {
       await removeLeftovers(this.garage, remote, await instanceId(this.garage.home));
+      const runners = await removeOldRunners(remote, this.garage.config.build.timeoutS);
+      if (runners.length > 0) this.garage.log.info({ host: host.name, runners }, 'removed old runners');
     } catch (error) {
-      this.garage.log.warn({ host: remote.host.name, err: error }, 'leftovers could not be removed');
+      this.garage.log.warn({ host: host.name, err: error }, 'leftovers could not be removed');
     }
   }
 
@@ -78,6 +82,9 @@ export class HostWatch {
         const probe = await probeHost(remote);
         if (probe.missingPackages.length > 0) {
           return `Debian packages are missing there: ${probe.missingPackages.join(' ')}`;
+        }
+        if (probe.freeBytes < host.minFreeBytes) {
+          return `Only ${String(probe.freeBytes)} bytes are free in its work folder, ${String(host.minFreeBytes)} must be`;
         }
         return probe.userNamespaces ? null : 'Its kernel lets no user make namespaces; nothing can be built';
       } finally {

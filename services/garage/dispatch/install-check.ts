@@ -3,7 +3,6 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import pg from 'pg';
 import { sourcesFor } from '../../../shared/config/common.ts';
 import { AppError } from '../../../shared/errors/app-error.ts';
 import { installJob, OUTPUT_BEGIN, OUTPUT_END, type Result } from '../../../shared/protocol/job.ts';
@@ -11,7 +10,8 @@ import { bundleRunner } from '../../../shared/runner-bundle/bundle.ts';
 import { ensureKeyPair } from '../../../shared/ssh/key-pair.ts';
 import { pushFile } from '../../../shared/ssh/remote-files.ts';
 import type { Garage } from '../context.ts';
-import { garageKeyFile } from './dispatcher.ts';
+import { ALONE, aloneOnHost } from './alone.ts';
+import { garageKeyFile } from './garage-key.ts';
 import { remoteFolder } from './deliver.ts';
 import { followLog } from './follow.ts';
 import { instanceId } from './instance.ts';
@@ -21,8 +21,6 @@ import { callRunner, makeFolder, openRemote, pushRunner } from './remote.ts';
 import { RepositoryAccess } from './repository-access.ts';
 import { activeHosts, type HostRow } from './rows.ts';
 
-/** One check on a host at a time; the lock's number is this plus the host's id. */
-const LOCK_CLASS = 7_241_870;
 const TIMEOUT_S = 20 * 60;
 const MAX_LOG_BYTES = 16 * 1024 * 1024;
 
@@ -77,7 +75,7 @@ export async function checkInstall(garage: Garage, check: InstallCheck): Promise
     packages: check.packages,
     command: check.command,
   });
-  return alone(garage, host, () => carryOut(garage, host, job));
+  return aloneOnHost(garage, host.id, ALONE.installCheck, () => carryOut(garage, host, job));
 }
 
 async function carryOut(
@@ -113,19 +111,4 @@ function outputIn(log: string): string {
   const text = log.slice(begin + OUTPUT_BEGIN.length + 1);
   const end = text.indexOf(OUTPUT_END);
   return end < 0 ? text : text.slice(0, end);
-}
-
-/** Waits for the host's turn; the lock goes with the connection, so a killed check blocks nobody. */
-async function alone<T>(garage: Garage, host: HostRow, work: () => Promise<T>): Promise<T> {
-  const client = new pg.Client({
-    connectionString: garage.databaseUrl,
-    application_name: 'autobuilder-install-check',
-  });
-  await client.connect();
-  try {
-    await client.query('select pg_advisory_lock($1, $2)', [LOCK_CLASS, Number(host.id)]);
-    return await work();
-  } finally {
-    await client.end();
-  }
 }

@@ -53,7 +53,7 @@ export function makeJob(garage: Garage, attempt: AttemptRow, instance: string, d
     base: baseOf(product, attempt.architecture),
     driver,
     extraSources: [devel, ...sourcesFor(product.extraSources, attempt.architecture)],
-    timeoutS,
+    timeoutS: Math.min(timeoutS, attempt.host.maxBuildS ?? timeoutS),
     maxLogBytes,
     limits: limitsOf(garage),
     ...(keep > 0 ? { keepFailedS: keep } : {}),

@@ -109,15 +109,19 @@ async function claim(
   const build = await pickBuild(client, host.id, choice);
   if (!build) return null;
   const number = build.last + 1;
+  // Somebody may have drained the host since it was looked at.
   const inserted = await client.query<{ id: string }>(
     `insert into attempts (build_id, number, host_id, slot, directory, leased_until)
-     values ($1, $2, $3, $4, $5, now() + make_interval(secs => $6)) returning id`,
+     select $1, $2, id, $4, $5, now() + make_interval(secs => $6) from hosts where id = $3 and status = 'active'
+     returning id`,
     [build.id, number, host.id, slot, directoryOf(build, number), garage.config.build.leaseS],
   );
+  const [attempt] = inserted.rows;
+  if (!attempt) return null;
   await moveBuild(client, build.id, 'needs-build', 'building');
   // Nobody makes a build wait that runs already.
   await client.query('delete from build_needs where build_id = $1', [build.id]);
-  return inserted.rows[0]?.id ?? null;
+  return attempt.id;
 }
 
 function directoryOf(build: Waiting, number: number): string {

@@ -61,6 +61,7 @@ const TONES: Record<string, Tone> = {
   'given-back': 'warn',
   blocked: 'warn',
   draining: 'warn',
+  warning: 'warn',
   machine: 'warn',
   passed: 'good',
   failed: 'bad',

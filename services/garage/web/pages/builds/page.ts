@@ -13,6 +13,7 @@ import { checksSection } from './checks.ts';
 import { readingSections } from './reading.ts';
 import { readTail } from './log-file.ts';
 import { rowId } from './ids.ts';
+import { whySection } from './why.ts';
 
 interface BuildDetails {
   id: string;
@@ -40,8 +41,8 @@ export function buildPage(app: FastifyInstance): void {
     return sendPage(request, reply, {
       title: `Build of ${build.source} ${build.version} on ${build.architecture}`,
       script: newest !== undefined && newest.finished_at === null,
-      body: html`${details(build)} ${newest && stages(newest)}
-        ${newest && (await readingSections(app.web.garage, id, newest.number))}
+      body: html`${details(build)} ${await whySection(app.web.garage, id, request.account?.admin ?? false)}
+        ${newest && stages(newest)} ${newest && (await readingSections(app.web.garage, id, newest.number))}
         ${newest && (await logSection(build, newest, logFile(app.web.garage, newest)))}
         ${await checksSection(pool, id)}
         <h2>Attempts</h2>
