@@ -6,6 +6,7 @@ import { runStreaming } from '../../../shared/process/stream.ts';
 import type { BaseSpec } from '../../../shared/protocol/job.ts';
 import { jobFailure } from '../build/failure.ts';
 import type { BuildLog } from '../logs/build-log.ts';
+import { Tail } from '../logs/tail.ts';
 import { readAptFailure } from './apt-errors.ts';
 import { oneLineSources, resolveSources, type ResolvedSource } from './apt-sources.ts';
 import { makeOpenTemporary } from './open-temporary.ts';
@@ -45,18 +46,18 @@ async function step(
   more: { env?: Record<string, string>; reason?: (tail: string) => string } = {},
 ): Promise<void> {
   context.log.command(argv);
-  let tail: Buffer = Buffer.alloc(0);
+  const tail = new Tail(TAIL_BYTES);
   const { code, aborted } = await runStreaming(endsWithParent(argv), {
     ...(more.env === undefined ? {} : { env: more.env }),
     signal: context.signal,
     onOutput: (chunk) => {
       context.log.write(chunk);
-      tail = Buffer.concat([tail, chunk]).subarray(-TAIL_BYTES);
+      tail.push(chunk);
     },
   });
   if (code === 0) return;
   const how = aborted ? ' (ended)' : ` (exit ${String(code)})`;
-  throw jobFailure('machine', `${what} failed${how}${more.reason?.(tail.toString('utf8')) ?? ''}`);
+  throw jobFailure('machine', `${what} failed${how}${more.reason?.(tail.toString()) ?? ''}`);
 }
 
 function mmdebstrapArgv(spec: BaseSpec, tar: string, mirrors: string[]): Argv {

@@ -5,6 +5,7 @@ import { minimalEnvironment } from '../../../shared/process/run.ts';
 import { runStreaming } from '../../../shared/process/stream.ts';
 import type { BuildJob, InstallJob } from '../../../shared/protocol/job.ts';
 import { jobFailure } from '../build/failure.ts';
+import { Tail } from '../logs/tail.ts';
 import { readAptFailure } from './apt-errors.ts';
 import { resolveSources } from './apt-sources.ts';
 import { makeOpenTemporary } from './open-temporary.ts';
@@ -35,7 +36,7 @@ export class SbuildDriver implements Driver {
   readonly #context: DriverContext;
   #temporary: string | null = null;
   #installer: OverlayDriver | null = null;
-  #tail: Buffer = Buffer.alloc(0);
+  readonly #tail = new Tail(TAIL_BYTES);
 
   constructor(context: DriverContext) {
     this.#context = context;
@@ -63,7 +64,7 @@ export class SbuildDriver implements Driver {
     const output = path.join(attempt.target, 'output');
     await mkdir(output);
     const code = await this.#run(sbuildArgv(job, inputs), output, config);
-    if (code !== 0) throw failureFrom(this.#tail.toString('utf8'), code);
+    if (code !== 0) throw failureFrom(this.#tail.toString(), code);
     return output;
   }
 
@@ -90,7 +91,7 @@ export class SbuildDriver implements Driver {
     let pending: Promise<void> = Promise.resolve();
     let lineStart = '';
     const watch = (chunk: Buffer): void => {
-      this.#tail = Buffer.concat([this.#tail, chunk]).subarray(-TAIL_BYTES);
+      this.#tail.push(chunk);
       const lines = (lineStart + chunk.toString('latin1')).split('\n');
       lineStart = (lines.pop() ?? '').slice(-200);
       for (const line of lines) {

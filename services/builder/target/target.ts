@@ -7,6 +7,7 @@ import { AppError, messageOf } from '../../../shared/errors/app-error.ts';
 import { killGroup, minimalEnvironment, runChecked } from '../../../shared/process/run.ts';
 import { jobFailure } from '../build/failure.ts';
 import type { BuildLog } from '../logs/build-log.ts';
+import { Tail } from '../logs/tail.ts';
 import type { Base } from './base.ts';
 import { frameDecoder, type ExecRequest, type Reply, type TargetSpec } from './frames.ts';
 import { prepareAgain } from './kept.ts';
@@ -85,9 +86,9 @@ export class Target {
   readonly #options: TargetOptions;
   #child: ChildProcess | null = null;
   #isSealed = false;
-  #tail: Buffer = Buffer.alloc(0);
-  /** Of the command that runs; null while its output goes into the log. */
-  #captureBytes: number | null = null;
+  #tail = new Tail(TAIL_BYTES);
+  /** Whether the output of the command that runs stays out of the log. */
+  #isCaptured = false;
   #waiting: { resolve: (value: Reply) => void; reject: (error: Error) => void } | null = null;
 
   private constructor(options: TargetOptions) {
@@ -125,8 +126,8 @@ export class Target {
   async exec(argv: Argv, options: ExecOptions = {}): Promise<ExecResult> {
     if (options.network === false) await this.#seal();
     this.#options.log.command(argv);
-    this.#tail = Buffer.alloc(0);
-    this.#captureBytes = options.captureBytes ?? null;
+    this.#tail = new Tail(options.captureBytes ?? TAIL_BYTES);
+    this.#isCaptured = options.captureBytes !== undefined;
     const request: ExecRequest = {
       argv,
       user: options.user ?? 'root',
@@ -135,7 +136,7 @@ export class Target {
       env: { ...TARGET_ENVIRONMENT, ...options.env },
     };
     const answer = await this.#ask(request);
-    const tail = this.#tail.toString('utf8');
+    const tail = this.#tail.toString();
     if (answer.kind === 'exit') return { code: answer.code, signal: answer.signal, tail };
     throw new AppError('target-protocol', answer.kind === 'error' ? answer.message : 'Unexpected reply');
   }
@@ -215,8 +216,8 @@ export class Target {
     };
     const decode = frameDecoder({
       output: (chunk) => {
-        if (this.#captureBytes === null) this.#options.log.write(chunk);
-        this.#tail = Buffer.concat([this.#tail, chunk]).subarray(-(this.#captureBytes ?? TAIL_BYTES));
+        if (!this.#isCaptured) this.#options.log.write(chunk);
+        this.#tail.push(chunk);
       },
       reply: (value) => {
         this.#waiting?.resolve(value);
