@@ -183,7 +183,10 @@ function startService({ folder }: Scene): ChildProcess {
     : [];
   return spawn(process.execPath, [...flags, main], {
     stdio: ['ignore', 'ignore', 'inherit'],
-    env: minimalEnvironment({ AUTOBUILDER_HOME: path.join(folder, 'home'), LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'error' }),
+    env: minimalEnvironment({
+      AUTOBUILDER_HOME: path.join(folder, 'home'),
+      LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'error',
+    }),
   });
 }
 

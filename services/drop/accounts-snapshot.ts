@@ -50,7 +50,8 @@ export function createAccountsReader(file: string, log: Logger): AccountsReader 
       if (known?.state !== state) {
         const facts = { file, reason: messageOf(error) };
         // At a first start garage has not written it yet.
-        if (hasErrno(error, 'ENOENT') && !known) log.warn(facts, 'no accounts snapshot yet, nobody can log in');
+        if (hasErrno(error, 'ENOENT') && !known)
+          log.warn(facts, 'no accounts snapshot yet, nobody can log in');
         else log.error(facts, 'accounts snapshot unusable, nobody can log in');
       }
       known = { state, accounts: null };

@@ -41,5 +41,5 @@ it(
     expect(said).toMatch(/hello says: Hello, world!|greeter says: Hello/);
     for (const address of [line.webUrl, `:${String(line.ports.ssh)}`, line.liveUrl])
       expect(said).toContain(address);
-    },
+  },
 );
