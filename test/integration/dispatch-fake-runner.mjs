@@ -204,11 +204,12 @@ const COMMANDS = {
   probe,
   cancel: () => writeFileSync(at('cancelled'), ''),
   remove: () => {
-    appendFileSync(path.join(workdir, 'removes'), `${path.basename(folder)}\n`);
     // A test may look at what the host had.
     if (existsSync(at('build.log')))
       renameSync(at('build.log'), path.join(workdir, `log-${path.basename(folder)}`));
     rmSync(folder, { recursive: true, force: true });
+    // Noted last: a full disk has room again once the attempt is gone, as the real runner removes without writing.
+    appendFileSync(path.join(workdir, 'removes'), `${path.basename(folder)}\n`);
   },
 };
 process.stdout.on('error', () => process.exit(1));

@@ -53,6 +53,8 @@ async function oneTry(dispatch: Dispatch, attemptId: string, lastReason: string)
   if (lease.leftMs <= 0) {
     const message = `Host '${attempt.host.name}' was lost: ${lastReason}`;
     await finishAttempt(garage, attempt, { exitClass: 'machine', message, result: null });
+    // Before it gets other work the host is looked at again, which finds what this attempt left there.
+    dispatch.watch.doubt(attempt.host.id);
     return;
   }
   await overRemote(dispatch, attempt.host, (remote) => attend(dispatch, attempt, remote));
