@@ -11,16 +11,25 @@ import { remoteFolder } from '../../services/garage/dispatch/deliver.ts';
 import { activeHosts } from '../../services/garage/dispatch/rows.ts';
 import { createLogger } from '../../shared/log/logger.ts';
 import { minimalEnvironment, run, type RunResult } from '../../shared/process/run.ts';
-import { CHECKOUT, dput, makeInstallation, type Installation } from '../support/installation.ts';
+import {
+  CHECKOUT,
+  dput,
+  makeInstallation,
+  type Installation,
+  type Uploader,
+} from '../support/installation.ts';
 import { makeSourcePackage, signChanges } from '../support/source-package.ts';
 import { waitFor } from '../support/wait.ts';
 
 /** A base is made three times at most, half a minute each on an idle machine. */
 vi.setConfig({ testTimeout: 400_000, hookTimeout: 400_000 });
+/** Nothing else in a build is silent for so long, on a busy machine neither. */
+const SILENCE_S = 30;
 const BUILD_TIMEOUT_MS = 300_000;
 
 let line: Installation;
 let garage: Garage;
+let uploader: Uploader;
 
 interface AttemptState {
   id: string;
@@ -47,6 +56,13 @@ function failedAttempt(number: number): Promise<AttemptState> {
   );
 }
 
+async function upload(name: string): Promise<void> {
+  const made = await makeSourcePackage(name, { outDir: path.join(line.home.root, 'packages') });
+  await signChanges(made.changes, uploader.openpgpPrivate);
+  const sent = await dput(line, uploader, made.changes);
+  if (sent.code !== 0) throw new Error(sent.stderr.toString('utf8'));
+}
+
 function shell(build: string, input: string): Promise<RunResult> {
   return run([path.join(CHECKOUT, 'bin/autobuilder'), 'host', 'shell', build], {
     env: minimalEnvironment({ AUTOBUILDER_HOME: line.home.root }),
@@ -70,17 +86,13 @@ async function attemptFolders(): Promise<string[]> {
 }
 
 beforeAll(async () => {
-  line = await makeInstallation();
+  line = await makeInstallation({ config: { garage: { build: { silenceS: SILENCE_S } } } });
   await line.start();
-  const uploader = await line.addAccount('uploader');
+  uploader = await line.addAccount('uploader');
   const log = createLogger('garage');
   log.level = 'silent';
   garage = await openGarage(log);
-  const outDir = path.join(line.home.root, 'packages');
-  const made = await makeSourcePackage('simple-build-failure', { outDir });
-  await signChanges(made.changes, uploader.openpgpPrivate);
-  const sent = await dput(line, uploader, made.changes);
-  if (sent.code !== 0) throw new Error(sent.stderr.toString('utf8'));
+  await upload('simple-build-failure');
 });
 
 afterAll(async () => {
@@ -148,4 +160,23 @@ test('what a finished attempt left on a host is removed at the next contact; oth
   } finally {
     remote.connection.close();
   }
+});
+
+test('a limit that is passed is the failure class of its build', async () => {
+  await upload('never-ends');
+  const build = await waitFor(
+    'the build to be ended',
+    async () => {
+      const { rows } = await line.pool.query<Record<string, string>>(
+        `select b.fail_class, b.fail_reason from builds b join sources s on s.id = b.source_id
+          where s.name = 'never-ends' and b.status = 'attempted'`,
+      );
+      return rows[0];
+    },
+    BUILD_TIMEOUT_MS,
+  );
+  expect(build).toEqual({
+    fail_class: 'limit-silence',
+    fail_reason: `The job wrote nothing into its log for ${String(SILENCE_S)} s`,
+  });
 });

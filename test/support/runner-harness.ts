@@ -74,6 +74,8 @@ export interface Overrides {
   keepFailedS?: number;
   packageCache?: Job['packageCache'];
   architecture?: string;
+  /** Of the base; default: the machine's. */
+  sources?: AptSource[];
   buildProfiles?: string[];
   buildOptions?: string[];
 }
@@ -253,7 +255,7 @@ export class RunnerHarness {
       base: {
         product: this.#product,
         architecture: overrides.architecture ?? this.#architecture,
-        sources: this.#sources,
+        sources: overrides.sources ?? this.#sources,
         maxAgeHours: 24 * 30,
       },
       driver: overrides.driver ?? 'overlay',

@@ -21,21 +21,20 @@ export interface MakeContext {
 /** apt's explanation stands within this from the end of mmdebstrap's output. */
 const TAIL_BYTES = 64 * 1024;
 
-/** What apt said, where it was apt; an archive that lacks an architecture is the usual reason. */
-function reasonIn(tail: string, spec: BaseSpec): string {
-  const lacking = new RegExp(`repository '([^']+)' doesn't support architecture '${spec.architecture}'`);
-  const repository = lacking.exec(tail)?.[1] ?? missingIndex(tail, spec.architecture);
-  if (repository !== null) {
-    return `: ${repository} has no usable index for ${spec.architecture}; if it never has, say which architectures that source serves`;
-  }
+/** What kept mmdebstrap from making a base, as far as its output says so; begins with a colon. */
+export function reasonIn(tail: string, architecture: string): string {
+  const cannotRun = /^E: (\S+ can neither be executed natively nor .*)$/m.exec(tail)?.[1];
+  if (cannotRun !== undefined) return `: ${cannotRun}`;
   const failure = readAptFailure(tail);
+  const lacking = new RegExp(`repository '([^']+)' doesn't support architecture '${architecture}'`).exec(
+    tail,
+  );
+  const isIndex = failure.kind === 'fetch' && failure.line.includes(`/binary-${architecture}/`);
+  const what = isIndex ? failure.line : lacking === null ? null : `${lacking[1] ?? ''} has none`;
+  if (what !== null) {
+    return `: no usable index for ${architecture} (${what}); where that stays so, say which architectures the source serves`;
+  }
   return failure.kind === 'fetch' ? `: ${failure.line}` : '';
-}
-
-/** The index of this architecture that could not be fetched, if that was it. */
-function missingIndex(tail: string, architecture: string): string | null {
-  const failed = /^E: Failed to fetch (\S+)/m.exec(tail)?.[1] ?? '';
-  return failed.includes(`/binary-${architecture}/`) ? failed : null;
 }
 
 /** Runs one step into the log; a failure is the machine's. Gives no more than what {@link reasonIn} makes of it. */
@@ -94,7 +93,7 @@ async function bootstrap(
   const argv = mmdebstrapArgv(spec, tar, oneLineSources(sources, keyPath));
   await step(argv, 'mmdebstrap', context, {
     env: minimalEnvironment({ TMPDIR: temporary }),
-    reason: (tail) => reasonIn(tail, spec),
+    reason: (tail) => reasonIn(tail, spec.architecture),
   });
 }
 
