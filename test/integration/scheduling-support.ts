@@ -137,6 +137,12 @@ export async function takeAll(garage: TestGarage, host: HostRow): Promise<string
   }
 }
 
+const CLASSES: Partial<Record<BuildStatus, string>> = {
+  attempted: 'package',
+  'given-back': 'machine',
+  'dep-wait': 'dep-wait',
+};
+
 /** Moves the builds of a source that have one status to another, ending their attempts. */
 export async function move(
   garage: TestGarage,
@@ -151,9 +157,8 @@ export async function move(
   for (const { id } of rows) {
     await moveBuild(garage.pool, id, from, to);
     await garage.pool.query(
-      `update attempts set finished_at = now(), exit_class = case when $2 = 'attempted' then 'package' else 'success' end
-        where build_id = $1 and finished_at is null`,
-      [id, to],
+      `update attempts set finished_at = now(), exit_class = $2 where build_id = $1 and finished_at is null`,
+      [id, CLASSES[to] ?? 'success'],
     );
   }
 }

@@ -1,6 +1,7 @@
 /** Which build is next: lanes, turns, priorities, features and batches, on real tables; nothing runs. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { relateSources } from '../../services/garage/dispatch/relate.ts';
+import { returnBuilds } from '../../services/garage/dispatch/return-builds.ts';
 import { releaseHeld } from '../../services/garage/dispatch/release.ts';
 import { changeSourceSetting } from '../../services/garage/dispatch/source-settings.ts';
 import { openTestGarage, type TestGarage } from '../support/garage.ts';
@@ -225,3 +226,57 @@ test('a newer version takes the place of one that waits, for those that wait for
   );
   expect(rows.map(({ row }) => row)).toEqual([`${old} superseded`, `${fresh} building`]);
 });
+
+test('a missing dependency is asked for eagerly, then patiently, and at once when it is there', async () => {
+  const host = await addHostRow(garage, { name: 'one' });
+  const source = await accept(garage, { name: 'needy', ...ON_AMD64 });
+  let generations = 0;
+  const publish = (binary?: string): Promise<void> => publishGeneration((generations += 1), binary);
+  const status = async (): Promise<string> => {
+    await returnBuilds(garage);
+    const { rows } = await garage.pool.query<{ status: string }>('select status from builds');
+    return rows[0]!.status;
+  };
+  for (let number = 1; number <= 5; number += 1) {
+    expect(await take(garage, host)).toBe('needy/amd64');
+    await move(garage, source, 'building', 'dep-wait');
+    await garage.pool.query(`update builds set fail_reason = 'Waits for libnone-dev (>= 2), make | bmake'`);
+    expect(await status()).toBe('dep-wait'); // nothing new
+    await publish();
+    expect(await status()).toBe(number < 5 ? 'needs-build' : 'dep-wait');
+  }
+  await garage.pool.query(`update attempts set started_at = now() - interval '2 hours'`);
+  await garage.pool.query(`update builds set updated_at = now()`);
+  expect(await status()).toBe('needs-build');
+  await take(garage, host);
+  await move(garage, source, 'building', 'dep-wait');
+  await garage.pool.query(`update builds set fail_reason = 'Waits for libnone-dev (>= 2)'`);
+  await publish('libother-dev_amd64');
+  expect(await status()).toBe('dep-wait');
+  await publish('libnone-dev_amd64');
+  expect(await status()).toBe('needs-build');
+  await take(garage, host);
+  await move(garage, source, 'building', 'dep-wait');
+  await garage.pool.query(`update attempts set started_at = now() - interval '25 hours'`);
+  await garage.pool.query(`update repository.generations set live_at = now() - interval '30 hours'`);
+  expect(await status()).toBe('needs-build'); // the distribution may have it by now
+});
+
+/** A live generation, with one package that came with it. */
+async function publishGeneration(number: number, binary?: string): Promise<void> {
+  const { rows } = await garage.pool.query<{ id: string }>(
+    `insert into repository.generations (queue, product, number, status, cause, live_at)
+     values ('devel', 'bookworm', $1, 'live', 'test', clock_timestamp()) returning id`,
+    [number],
+  );
+  if (binary === undefined) return;
+  await garage.pool.query(
+    `with package as (
+       insert into repository.packages
+         (product, component, kind, name, version, architecture, source, source_version, stanza, files)
+       values ('bookworm', 'main', 'deb', split_part($1, '_', 1), '2', 'amd64', $1, '2', '', '{}') returning id)
+     insert into repository.members (queue, product, package_id, generation_id, since)
+     select 'devel', 'bookworm', id, $2, clock_timestamp() from package`,
+    [binary, rows[0]!.id],
+  );
+}

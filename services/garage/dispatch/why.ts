@@ -8,6 +8,7 @@ import type { Garage } from '../context.ts';
 import { typicalDuration, type Duration } from './estimates.ts';
 import { queueEstimate } from './queue-estimate.ts';
 import { canBuild, parseLane } from './lanes.ts';
+import { missingNames } from './return-builds.ts';
 import { activeHosts } from './rows.ts';
 
 export type WhyCode =
@@ -137,8 +138,7 @@ function whyGivenBack({ notBefore, failReason }: WaitingBuild): Finding {
 
 /** Names what is missing, and whether somebody is about to build it. */
 async function whyDepWait(database: Queryable, build: WaitingBuild): Promise<Finding> {
-  const missing = /^Waits for (.*)$/.exec(build.failReason ?? '')?.[1] ?? '';
-  const names = missing.split(/[,|]/).flatMap((each) => /^\s*([a-z0-9][a-z0-9+.-]+)/.exec(each)?.[1] ?? []);
+  const names = missingNames(build.failReason);
   const { rows } = await database.query<{ says: string }>(
     `select distinct format('%s is built by %s %s, which is %s.', q.name, s.name, s.version, t.status) as says
        from source_binaries q
@@ -149,9 +149,9 @@ async function whyDepWait(database: Queryable, build: WaitingBuild): Promise<Fin
     [build.product, build.architecture, names, SHOWN],
   );
   const says =
-    missing === ''
+    names.length === 0
       ? `${build.failReason ?? 'A build-dependency is missing'}. It is tried again when something new is published.`
-      : `It waits for ${missing}, and is tried again by itself when that is published.`;
+      : `It waits for ${build.failReason?.replace('Waits for ', '') ?? ''}, and is tried again by itself when that is published.`;
   return { code: 'dep-wait', says, details: rows.map((row) => row.says) };
 }
 
