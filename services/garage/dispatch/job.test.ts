@@ -23,10 +23,10 @@ async function garageWith(product: Record<string, unknown>): Promise<Garage> {
 }
 
 function attemptOn(architecture: string, keepFailedS = 0): AttemptRow {
-  const files = [{ name: 'a_1.dsc', size: 1, sha256: '0'.repeat(64) }];
+  const files = [{ name: 'aa_1.dsc', size: 1, sha256: '0'.repeat(64) }];
   return {
     ...{ id: '00000000-0000-4000-8000-000000000000', slot: 0, product: 'x', architecture, keepFailedS },
-    ...{ source: 'a', version: '1', dsc: 'a_1.dsc', files, binaries: 'any', host: { maxBuildS: null } },
+    ...{ source: 'aa', version: '1', dsc: 'aa_1.dsc', files, binaries: 'any', host: { maxBuildS: null } },
   } as AttemptRow;
 }
 
