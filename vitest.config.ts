@@ -8,10 +8,8 @@ export default defineConfig({
     globalSetup: ['test/support/global-setup.ts'],
     // Tests start real children and change the environment: a process for each file.
     pool: 'forks',
-    // Tests mostly wait for the real parts; two at a time keep two cores busy.
-    maxWorkers: 2,
     // A real part that starts on a busy machine of two cores; what takes longer says so itself.
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     hookTimeout: 120_000,
     reporters: ['default'],
   },
