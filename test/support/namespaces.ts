@@ -6,7 +6,7 @@
  * inside, every address of this machine but loopback is reached through `gateway`.
  */
 import { randomBytes } from 'node:crypto';
-import { chmod, chown, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { networkInterfaces, tmpdir } from 'node:os';
 import path from 'node:path';
 import { builderAccount, type BuilderAccount } from '../../services/builder/host/account.ts';
@@ -17,6 +17,7 @@ import { NamespaceHost, removeNamespace } from './namespace-host.ts';
 export type { NamespaceHost } from './namespace-host.ts';
 
 const PREFIX = 'autobuilder-test';
+const FOLDER = 'autobuilder-hosts-';
 /** Of a /24, each host takes four addresses. */
 const MAX_HOSTS = 60;
 
@@ -48,7 +49,7 @@ export async function makeNamespaceHosts(
   if (count > MAX_HOSTS) throw new Error(`at most ${String(MAX_HOSTS)} hosts`);
   await removeLeftovers();
   const account = await builderAccount(undefined);
-  const folder = await mkdtemp(path.join(tmpdir(), 'autobuilder-hosts-'));
+  const folder = await mkdtemp(path.join(tmpdir(), `${FOLDER}${String(process.pid)}-`));
   await chmod(folder, 0o755);
   await mkdir('/run/sshd', { recursive: true }); // where sshd's unprivileged half lives
   const run24 = freeRange();
@@ -124,14 +125,24 @@ function freeRange(): string {
   }
 }
 
-/** Namespaces of runs that were killed before they could remove them. */
+/** Namespaces and folders of runs that were killed before they could remove them. */
 async function removeLeftovers(): Promise<void> {
   const { stdout } = await run(['ip', 'netns', 'list']);
   for (const line of stdout.toString('utf8').split('\n')) {
     const [name = ''] = line.split(' ');
-    const pid = new RegExp(`^${PREFIX}-(\\d+)-`).exec(name)?.[1];
-    if (pid === undefined) continue;
-    const isRunning = await readFile(`/proc/${pid}/comm`).catch(() => null);
-    if (!isRunning) await removeNamespace(name);
+    if (await isLeft(name, `${PREFIX}-`)) await removeNamespace(name);
   }
+  for (const name of await readdir(tmpdir())) {
+    if (!(await isLeft(name, FOLDER))) continue;
+    const folder = path.join(tmpdir(), name);
+    for (const host of await readdir(folder))
+      await run(['umount', '--lazy', path.join(folder, host, 'work')]);
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Whether a name is of a run that is over: the prefix, then its process id. */
+async function isLeft(name: string, prefix: string): Promise<boolean> {
+  const pid = name.startsWith(prefix) ? /^(\d+)-/.exec(name.slice(prefix.length))?.[1] : undefined;
+  return pid !== undefined && (await readFile(`/proc/${pid}/comm`).catch(() => null)) === null;
 }
