@@ -46,7 +46,7 @@ interface Times {
 }
 
 async function makeWorkdir(): Promise<Pick<Bench, 'workdir' | 'ids'>> {
-  const workdir = await mkdtemp(path.join(os.tmpdir(), 'autobuilder-bench-'));
+  const workdir = await mkdtemp(path.join(os.tmpdir(), 'autobuilder-bench-build-'));
   if (process.getuid?.() !== 0) return { workdir, ids: {} };
   const { stdout } = await runChecked(['getent', 'passwd', BUILDER_USER]);
   const [, , uid, gid] = stdout.toString('utf8').split(':').map(Number);
