@@ -4,7 +4,7 @@ import path from 'node:path';
 import ssh2 from 'ssh2';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { listAccounts } from '../../services/garage/accounts/accounts.ts';
-import { runCommandLine } from '../../services/garage/cli/program.ts';
+import { runCommandLine } from '../../bin/autobuilder.ts';
 import { openTestGarage } from '../support/garage.ts';
 import { addUploader } from '../support/uploading.ts';
 

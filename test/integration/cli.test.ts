@@ -6,7 +6,7 @@ import { utils } from 'ssh2';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { verifyPassword } from '../../services/garage/accounts/accounts.ts';
 import { holdBuildme } from '../../services/garage/buildme/single-instance.ts';
-import { runCommandLine } from '../../services/garage/cli/program.ts';
+import { runCommandLine } from '../../bin/autobuilder.ts';
 import { run } from '../../shared/process/run.ts';
 import { openTestGarage } from '../support/garage.ts';
 import { makeSigningKey } from '../support/source-package.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { addAccount } from '../../services/garage/accounts/accounts.ts';
-import { runCommandLine } from '../../services/garage/cli/program.ts';
+import { runCommandLine } from '../../bin/autobuilder.ts';
 import { deliverMails } from '../../services/garage/mail/deliver.ts';
 import { findMail, listMails } from '../../services/garage/mail/mails.ts';
 import { queueMail, tell } from '../../services/garage/mail/outbox.ts';

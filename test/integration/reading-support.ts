@@ -3,7 +3,7 @@ import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeEach } from 'vitest';
-import { runCommandLine } from '../../services/garage/cli/program.ts';
+import { runCommandLine } from '../../bin/autobuilder.ts';
 import { finishAttempt } from '../../services/garage/dispatch/finish.ts';
 import { attemptRow } from '../../services/garage/dispatch/rows.ts';
 import type { Result } from '../../shared/protocol/job.ts';

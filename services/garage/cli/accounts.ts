@@ -12,8 +12,10 @@ import {
 } from '../accounts/accounts.ts';
 import type { Garage } from '../context.ts';
 import { uploadHowto } from '../howto/upload.ts';
-import { readTextFile, withGarage, type Cli } from './context.ts';
-import { printJson, printTable } from './io.ts';
+import { readTextFile } from '../../../shared/cli/input.ts';
+import type { Cli } from '../../../shared/cli/program.ts';
+import { withGarage } from './context.ts';
+import { printJson, printTable } from '../../../shared/cli/output.ts';
 
 interface KeyOptions {
   sshKey: string[];

@@ -3,8 +3,10 @@ import { AppError } from '../../../shared/errors/app-error.ts';
 import { refreshBase } from '../bases/refresh.ts';
 import type { Garage } from '../context.ts';
 import { activeHosts } from '../dispatch/rows.ts';
-import { chooseProduct, withGarage, type Cli } from './context.ts';
-import { printJson, printTable } from './io.ts';
+import { chooseProduct } from '../../../shared/cli/input.ts';
+import type { Cli } from '../../../shared/cli/program.ts';
+import { withGarage } from './context.ts';
+import { printJson, printTable } from '../../../shared/cli/output.ts';
 
 interface BaseItem {
   host: string;

@@ -6,11 +6,11 @@ import { retryFailed } from '../buildme/retry.ts';
 import type { Garage } from '../context.ts';
 import { deliverMails } from '../mail/deliver.ts';
 import { EVERY_UPLOAD, onlyUploadOf } from '../uploads/only.ts';
-import { stamp } from '../uploads/outcome.ts';
+import { stamp } from '../../../shared/cli/stamp.ts';
 import { withGarage } from './context.ts';
 import { dispatchOnce } from './dispatch-once.ts';
-import { TERMINAL } from './io.ts';
-import { EXIT_ERROR, EXIT_OK, EXIT_USAGE, printError } from './program.ts';
+import { TERMINAL } from '../../../shared/cli/output.ts';
+import { EXIT_ERROR, EXIT_OK, EXIT_USAGE, printError } from '../../../shared/cli/program.ts';
 
 const EXIT_BUSY = 3;
 

@@ -8,8 +8,10 @@ import { GARAGE_CHANNEL } from '../../../shared/protocol/tables.ts';
 import { BUILD_TRANSITIONS, moveBuild, type BuildStatus } from '../buildme/transitions.ts';
 import type { Garage } from '../context.ts';
 import { whyWaiting } from '../dispatch/why.ts';
-import { readId, readLimit, withGarage, type Cli } from './context.ts';
-import { cellText, printFacts, printJson, printTable } from './io.ts';
+import { readId, readLimit } from '../../../shared/cli/input.ts';
+import type { Cli } from '../../../shared/cli/program.ts';
+import { withGarage } from './context.ts';
+import { cellText, printFacts, printJson, printTable } from '../../../shared/cli/output.ts';
 import { buildReading } from '../reading/reading.ts';
 import { printReading } from './reading.ts';
 

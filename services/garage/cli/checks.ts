@@ -6,8 +6,10 @@ import { joinInside } from '../../../shared/files/safe-path.ts';
 import { retryCheck } from '../checks/retry.ts';
 import type { CheckStatus } from '../checks/rows.ts';
 import type { Garage } from '../context.ts';
-import { readId, readLimit, withGarage, type Cli } from './context.ts';
-import { cellText, printFacts, printJson, printTable } from './io.ts';
+import { readId, readLimit } from '../../../shared/cli/input.ts';
+import type { Cli } from '../../../shared/cli/program.ts';
+import { withGarage } from './context.ts';
+import { cellText, printFacts, printJson, printTable } from '../../../shared/cli/output.ts';
 
 interface CheckItem {
   id: string;

@@ -4,7 +4,7 @@
  */
 import { createDispatcher } from '../dispatch/dispatcher.ts';
 import type { Garage } from '../context.ts';
-import { stamp } from '../uploads/outcome.ts';
+import { stamp } from '../../../shared/cli/stamp.ts';
 
 export interface DispatchResult {
   /** False when a garage service dispatches; nothing was done here. */

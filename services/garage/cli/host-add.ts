@@ -15,9 +15,10 @@ import { addHost, changeHost, resumeHost } from '../hosts/manage.ts';
 import type { HostCheck, HostReport } from '../hosts/report.ts';
 import { noteReport } from '../hosts/self-test.ts';
 import { testHost } from '../hosts/test-host.ts';
-import { withGarage, type Cli } from './context.ts';
+import type { Cli } from '../../../shared/cli/program.ts';
+import { withGarage } from './context.ts';
 import { collect, hostChange, type HostOptions } from './host-options.ts';
-import { cellText, printJson } from './io.ts';
+import { cellText, printJson } from '../../../shared/cli/output.ts';
 
 export type { HostOptions } from './host-options.ts';
 

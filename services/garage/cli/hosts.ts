@@ -6,8 +6,9 @@ import { hostItem, listHosts, type HostItem } from '../hosts/list.ts';
 import { changeHost, drainHost, removeHost, requireHost, resumeHost } from '../hosts/manage.ts';
 import { addHostAddCommand, confirmKey, printCheck, testAndNote, type HostOptions } from './host-add.ts';
 import { collect, hostChange } from './host-options.ts';
-import { withGarage, type Cli } from './context.ts';
-import { printFacts, printJson, printTable } from './io.ts';
+import type { Cli } from '../../../shared/cli/program.ts';
+import { withGarage } from './context.ts';
+import { printFacts, printJson, printTable } from '../../../shared/cli/output.ts';
 
 interface ListOptions {
   json?: boolean;

@@ -7,8 +7,10 @@ import { garageSection } from '../config.ts';
 import { installHowto } from '../howto/install.ts';
 import type { Snippet } from '../howto/snippet.ts';
 import { uploadHowto } from '../howto/upload.ts';
-import { chooseProduct, loadGarageConfig, type Cli } from './context.ts';
-import { printJson } from './io.ts';
+import { chooseProduct } from '../../../shared/cli/input.ts';
+import type { Cli } from '../../../shared/cli/program.ts';
+import { loadGarageConfig } from './context.ts';
+import { printJson } from '../../../shared/cli/output.ts';
 
 interface UploadOptions {
   product?: string;

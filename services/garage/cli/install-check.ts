@@ -1,8 +1,10 @@
 /** `autobuilder install-check`: what a user of the repository would meet, tried in a clean target. */
 import { AppError } from '../../../shared/errors/app-error.ts';
 import { checkInstall } from '../dispatch/install-check.ts';
-import { chooseProduct, withGarage, type Cli } from './context.ts';
-import { printJson } from './io.ts';
+import { chooseProduct } from '../../../shared/cli/input.ts';
+import type { Cli } from '../../../shared/cli/program.ts';
+import { withGarage } from './context.ts';
+import { printJson } from '../../../shared/cli/output.ts';
 
 interface Options {
   queue?: string;

@@ -1,8 +1,10 @@
 /** `autobuilder mail ...` */
 import { AppError } from '../../../shared/errors/app-error.ts';
 import { findMail, listMails, MAIL_STATUSES, retryMails, type MailStatus } from '../mail/mails.ts';
-import { DEFAULT_LIMIT, readId, readLimit, withGarage, type Cli } from './context.ts';
-import { cellText, printFacts, printJson, printTable } from './io.ts';
+import { DEFAULT_LIMIT, readId, readLimit } from '../../../shared/cli/input.ts';
+import type { Cli } from '../../../shared/cli/program.ts';
+import { withGarage } from './context.ts';
+import { cellText, printFacts, printJson, printTable } from '../../../shared/cli/output.ts';
 
 interface ListOptions {
   status?: string;

@@ -1,8 +1,10 @@
 /** `autobuilder maintainer ...` */
 import { addMaintainer, listMaintainers, removeMaintainer } from '../accounts/maintainers.ts';
 import type { Garage } from '../context.ts';
-import { chooseProduct, withGarage, type Cli } from './context.ts';
-import { printJson, printTable } from './io.ts';
+import { chooseProduct } from '../../../shared/cli/input.ts';
+import type { Cli } from '../../../shared/cli/program.ts';
+import { withGarage } from './context.ts';
+import { printJson, printTable } from '../../../shared/cli/output.ts';
 
 interface Options {
   product?: string;

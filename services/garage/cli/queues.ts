@@ -7,8 +7,10 @@ import { findAccount } from '../accounts/accounts.ts';
 import type { Garage } from '../context.ts';
 import { hasRepository } from '../dispatch/repository-tables.ts';
 import { requestPromotion } from '../orders/promote.ts';
-import { chooseProduct, readLimit, withGarage, type Cli } from './context.ts';
-import { printJson, printTable } from './io.ts';
+import { chooseProduct, readLimit } from '../../../shared/cli/input.ts';
+import type { Cli } from '../../../shared/cli/program.ts';
+import { withGarage } from './context.ts';
+import { printJson, printTable } from '../../../shared/cli/output.ts';
 
 /** Between looks at an order that --wait waits for. */
 const POLL_MS = 300;

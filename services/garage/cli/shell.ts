@@ -15,7 +15,9 @@ import { garageKeyFile } from '../dispatch/dispatcher.ts';
 import { instanceId } from '../dispatch/instance.ts';
 import { callRunner, type Remote } from '../dispatch/remote.ts';
 import { attemptRow, type AttemptRow } from '../dispatch/rows.ts';
-import { readId, withGarage, type Cli } from './context.ts';
+import { readId } from '../../../shared/cli/input.ts';
+import type { Cli } from '../../../shared/cli/program.ts';
+import { withGarage } from './context.ts';
 
 /** Adds `host shell` to the program, which has the group `host` already. */
 export function addShellCommand(cli: Cli): void {

@@ -2,9 +2,11 @@
 import { AppError } from '../../../shared/errors/app-error.ts';
 import { featureName, sourceName } from '../../../shared/protocol/names.ts';
 import { changeSourceSetting } from '../dispatch/source-settings.ts';
-import { chooseProduct, withGarage, type Cli } from './context.ts';
+import { chooseProduct } from '../../../shared/cli/input.ts';
+import type { Cli } from '../../../shared/cli/program.ts';
+import { withGarage } from './context.ts';
 import { collect } from './host-options.ts';
-import { printJson, printTable } from './io.ts';
+import { printJson, printTable } from '../../../shared/cli/output.ts';
 
 /** Far beyond what anybody needs to put things in order. */
 const MAX_PRIORITY = 1_000;

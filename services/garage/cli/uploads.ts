@@ -1,8 +1,10 @@
 /** `autobuilder upload ...` and `autobuilder source ...` */
 import { AppError } from '../../../shared/errors/app-error.ts';
 import type { Garage } from '../context.ts';
-import { readLimit, withGarage, type Cli } from './context.ts';
-import { printFacts, printJson, printTable } from './io.ts';
+import { readLimit } from '../../../shared/cli/input.ts';
+import type { Cli } from '../../../shared/cli/program.ts';
+import { withGarage } from './context.ts';
+import { printFacts, printJson, printTable } from '../../../shared/cli/output.ts';
 
 interface ListOptions {
   product?: string;

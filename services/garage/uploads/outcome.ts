@@ -1,3 +1,4 @@
+import { stamp } from '../../../shared/cli/stamp.ts';
 import path from 'node:path';
 import type { Rejection } from './rejection.ts';
 import type { UploadRow } from './upload-row.ts';
@@ -84,16 +85,6 @@ function decisionSentences(decision: Decision, product: string, verb: string): s
 function nextTry({ retryAt, isGivenUp }: { retryAt: Date | null; isGivenUp: boolean }): string {
   if (isGivenUp) return 'it is given up; buildme --retry tries it again';
   return retryAt === null ? 'it is tried again' : `it is tried again at ${stamp(retryAt)}`;
-}
-
-/** `2013-11-23 18:22:39` in local time, as the old logs have it. */
-export function stamp(date: Date): string {
-  const day = [date.getFullYear(), twoDigits(date.getMonth() + 1), twoDigits(date.getDate())].join('-');
-  return `${day} ${[date.getHours(), date.getMinutes(), date.getSeconds()].map(twoDigits).join(':')}`;
-}
-
-function twoDigits(value: number): string {
-  return String(value).padStart(2, '0');
 }
 
 /** Names come from uploaders; none of them may write a line of its own into an admin's terminal. */

@@ -1,46 +1,33 @@
+/** The frame of every command line: usage, errors, exit codes. */
 import { Command, CommanderError } from 'commander';
-import { AppError } from '../../../shared/errors/app-error.ts';
-import { addAccountCommands } from './accounts.ts';
-import { addBaseCommands } from './bases.ts';
-import { addBuildCommands } from './builds.ts';
-import { addCheckCommands } from './checks.ts';
-import type { Cli } from './context.ts';
-import { addHostCommands } from './hosts.ts';
-import { addHowtoCommands } from './howto.ts';
-import { addInstallCheckCommand } from './install-check.ts';
-import type { Output } from './io.ts';
-import { addMaintainerCommands } from './maintainers.ts';
-import { addMailCommands } from './mails.ts';
-import { addQueueCommands } from './queues.ts';
-import { addShellCommand } from './shell.ts';
-import { addSourceCommands } from './sources.ts';
-import { addUploadCommands } from './uploads.ts';
+import { AppError } from '../errors/app-error.ts';
+import type { Output } from './output.ts';
 
 export const EXIT_OK = 0;
 export const EXIT_ERROR = 1;
 export const EXIT_USAGE = 2;
 
-/** Runs one command line; returns the exit code. Errors end in one line and perhaps a hint, never a stack. */
-export async function runCommandLine(args: string[], output: Output): Promise<number> {
+/** What a function that adds commands is given. */
+export interface Cli {
+  output: Output;
+  program: Command;
+}
+
+/**
+ * Runs one command line of `autobuilder` with the commands that are added; returns the exit code. Errors end in
+ * one line and perhaps a hint, never a stack. A command sets another code by `process.exitCode`.
+ */
+export async function runProgram(
+  adders: readonly ((cli: Cli) => void)[],
+  args: string[],
+  output: Output,
+): Promise<number> {
   const program = new Command('autobuilder')
     .description('Autobuilder: upload, build, publish and promote Debian packages')
     .configureOutput({ writeOut: (text) => output.out(text), writeErr: (text) => output.err(text) })
     .showSuggestionAfterError()
     .exitOverride();
-  const cli: Cli = { output, program };
-  addAccountCommands(cli);
-  addMaintainerCommands(cli);
-  addUploadCommands(cli);
-  addBuildCommands(cli);
-  addHostCommands(cli);
-  addSourceCommands(cli);
-  addQueueCommands(cli);
-  addMailCommands(cli);
-  addInstallCheckCommand(cli);
-  addCheckCommands(cli);
-  addBaseCommands(cli);
-  addShellCommand(cli);
-  addHowtoCommands(cli);
+  for (const add of adders) add({ output, program });
   try {
     await program.parseAsync(args, { from: 'user' });
     return EXIT_OK;

@@ -1,5 +1,5 @@
 /** What the commands print: tables and facts for people, one JSON value for programs. */
-import { stamp } from '../uploads/outcome.ts';
+import { stamp } from './stamp.ts';
 
 /** Where output goes; tests may give their own. */
 export interface Output {
