@@ -39,6 +39,9 @@ const result = {
 await addAttempt(pool, hello.buildId, { directory, finished: true, stage: 'done', result });
 await readMissed(garage);
 await publishAll();
+const waiting = await addSource(pool, 'uploader', { name: 'waits', version: '1' });
+await pool.query(`update builds set architecture = 'riscv64' where id = $1`, [waiting.buildId]);
+await pool.query('update sources set related_at = now()');
 const rejected = await pool.query<{ id: string }>(
   `insert into uploads (product, account_id, trigger_file, files, status, reason_code, reason, hint, decided_at)
    select 'bookworm', id, 'bad.dsc', '{bad.dsc}', 'rejected', 'bad-signature', 'It is bad', 'Sign it', now()
@@ -76,7 +79,12 @@ const ANSWERS: [path: string, url: string, part: object][] = [
   [
     '/builds/{id}',
     `/builds/${hello.buildId}`,
-    { attempts: [{ exitClass: 'success', stageSeconds: { setup: 1.5 } }] },
+    { waiting: null, attempts: [{ exitClass: 'success', stageSeconds: { setup: 1.5 } }] },
+  ],
+  [
+    '/builds/{id}',
+    `/builds/${waiting.buildId}`,
+    { waiting: { code: 'no-host', says: 'There is no host for riscv64.', ahead: null, estimate: null } },
   ],
   [
     '/builds/{id}/reading',

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import type { Queryable } from '../../../shared/database/pool.ts';
+import type { Garage } from '../context.ts';
+import { whyWaiting } from '../dispatch/why.ts';
 import { attemptRows, resultOf, type AttemptRow } from '../web/pages/builds/attempts.ts';
 import { rowId } from '../web/pages/builds/ids.ts';
 import { limit, numbered, page, pageOf } from './paging.ts';
@@ -63,14 +65,24 @@ export function buildRoutes(app: Api, web: string): void {
     },
   );
   const one = { params: z.object({ id: rowId }), response: { 200: buildDetails, 404: problem } };
-  app.get('/builds/:id', { schema: { summary: 'One build', ...one } }, async ({ params: { id } }) => {
-    const [[found], attempts] = await Promise.all([
-      buildsOf(pool, web, { id, limit: 1 }),
-      attemptRows(pool, id),
-    ]);
-    if (!found) throw missing('build');
-    return { ...found, attempts: attempts.map((row) => shown(row, `${web}/builds/${id}`)) };
-  });
+  app.get(
+    '/builds/:id',
+    { schema: { summary: 'One build, and why it waits', ...one } },
+    async ({ params: { id }, account }) => {
+      const [[found], attempts] = await Promise.all([
+        buildsOf(pool, web, { id, limit: 1 }),
+        attemptRows(pool, id),
+      ]);
+      if (!found) throw missing('build');
+      const waiting = await waitingOf(app.web.garage, id, account?.admin === true);
+      return { ...found, waiting, attempts: attempts.map((row) => shown(row, `${web}/builds/${id}`)) };
+    },
+  );
+}
+
+async function waitingOf(garage: Garage, id: string, admin: boolean): Promise<object | null> {
+  const { code, says, details, ahead, estimate } = await whyWaiting(garage, id, { admin });
+  return code === 'over' ? null : { code, says, details, ahead, estimate };
 }
 
 function shown(row: AttemptRow, address: string): Record<string, unknown> {

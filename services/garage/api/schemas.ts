@@ -75,7 +75,23 @@ export const uploadDetails = upload.extend({
   builds: z.array(build),
 });
 
+const waiting = z.object({
+  code: z.string().describe('running, starting, queue, batch, dep-wait, backoff, no-host, ...; stable.'),
+  says: z.string().describe('One sentence for people.'),
+  details: z.array(z.string()).describe('Further sentences: builds, hosts or packages by name.'),
+  ahead: z.int().nullable().describe('Builds that are before it; null where that is not the question.'),
+  estimate: z
+    .object({
+      startsAt: time,
+      endsAt: time,
+      basis: z.string().describe('What it is guessed from: source or product, by past builds; none.'),
+    })
+    .nullable()
+    .describe('Null where nobody can tell.'),
+});
+
 export const buildDetails = build.extend({
+  waiting: waiting.nullable().describe('Why it is where it is; null for a build that is over.'),
   attempts: z.array(attempt).describe('The newest first.'),
 });
 
