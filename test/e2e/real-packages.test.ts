@@ -62,7 +62,7 @@ afterAll(() => line?.dispose(), 60_000);
 /** The files that a .dsc names, itself last. */
 async function filesOf(dsc: string): Promise<string[]> {
   const text = await readFile(dsc, 'utf8');
-  const { files } = parseDsc(text.startsWith('-----BEGIN') ? (await readClearsigned(text)).text : text);
+  const { files } = parseDsc(text.startsWith('-----BEGIN') ? readClearsigned(text).text : text);
   return [...files.map((file) => path.join(path.dirname(dsc), file.name)), dsc];
 }
 
@@ -116,8 +116,7 @@ test.runIf(IS_LONG)(
         const expected = (all ? ['amd64'] : ARCHITECTURES).map((architecture) => ({
           ...{ architecture, status: 'installed', why: null },
         }));
-        expect(builds, what).toMatchObject(expected);
-        expect(builds, what).toHaveLength(expected.length);
+        expect({ what, builds }).toMatchObject({ what, builds: expected });
       }
     }
     for (const product of releases) await holdsEverything(product);
@@ -131,8 +130,8 @@ async function holdsEverything(product: string): Promise<void> {
     const names = await indexed(product, `binary-${architecture}/Packages.gz`);
     const installer = await indexed(product, `debian-installer/binary-${architecture}/Packages.gz`);
     for (const { binaries, udebs = [] } of Object.values(PACKAGES)) {
-      expect(names, `${product} ${architecture}`).toEqual(expect.arrayContaining(binaries));
-      expect(installer, `${product} ${architecture}`).toEqual(expect.arrayContaining(udebs));
+      expect(names).toEqual(expect.arrayContaining(binaries));
+      expect(installer).toEqual(expect.arrayContaining(udebs));
     }
     const tried = await line.pool.query<{ failed: number }>(
       `select count(*)::int as failed from checks where name = 'install' and status <> 'passed'`,
