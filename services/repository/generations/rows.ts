@@ -119,19 +119,24 @@ export async function packagesAfter(
   return rows;
 }
 
-/** Makes the change to what the queue holds. */
+/** Makes the change to what the queue holds, and keeps what really changed as the generation's own. */
 export async function changeMembers(
   database: Queryable,
   change: At & { add: readonly string[]; remove: readonly string[]; generationId: string },
 ): Promise<void> {
   await database.query(
-    'delete from members where queue = $1 and product = $2 and package_id = any($3::bigint[])',
-    [change.queue, change.product, change.remove],
+    `with gone as (
+       delete from members where queue = $1 and product = $2 and package_id = any($3::bigint[])
+       returning package_id)
+     insert into generation_changes (generation_id, package_id, change) select $4, package_id, '-' from gone`,
+    [change.queue, change.product, change.remove, change.generationId],
   );
   await database.query(
-    `insert into members (queue, product, package_id, generation_id)
-     select $1, $2, added, $4 from unnest($3::bigint[]) as added
-     on conflict do nothing`,
+    `with come as (
+       insert into members (queue, product, package_id, generation_id)
+       select $1, $2, added, $4 from unnest($3::bigint[]) as added
+       on conflict do nothing returning package_id)
+     insert into generation_changes (generation_id, package_id, change) select $4, package_id, '+' from come`,
     [change.queue, change.product, change.add, change.generationId],
   );
 }
