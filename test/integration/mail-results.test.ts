@@ -80,3 +80,14 @@ test('a source whose build is still open is not told of', async () => {
   expect((await buildOf(garage, source)).status).toBe('attempted');
   expect(await mailsOf(source)).toEqual([]);
 });
+
+test('a build that waits for the same packages again is no news, for others it is', async () => {
+  const source = await acceptSource(garage, name, '1.0', ['amd64']);
+  for (const missing of [['libfoo-dev'], ['libfoo-dev'], ['libbar-dev']]) {
+    await finish(source, { exitClass: 'dep-wait', log: 'ninja', missing });
+    await syncInstalled(garage);
+  }
+  const told = (await mailsOf(source)).filter(({ recipient }) => recipient === 'maker@example.org');
+  expect(told).toHaveLength(2);
+  expect(told.map(({ body }) => /lib(foo|bar)-dev/.exec(body)?.[0])).toEqual(['libfoo-dev', 'libbar-dev']);
+});

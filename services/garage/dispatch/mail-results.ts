@@ -79,15 +79,17 @@ interface ThroughRow extends Omit<EndedSource, 'builds'> {
 
 /**
  * Sources of which no build is open and whose end was not told yet. The key names each architecture's last
- * attempt, so a later retry is another end. Nobody is told of a version that a newer one replaced before
+ * attempt, so a later retry is another end; but one that still misses the same packages is not. Nobody is told of a version that a newer one replaced before
  * anything became of it.
  */
 async function sourcesThrough(garage: Garage, ids: string[]): Promise<EndedSource[]> {
   const { rows } = await garage.pool.query<ThroughRow>(
     `with ends as (
        select b.source_id,
-              b.source_id || ':' || string_agg(b.architecture || '.' || coalesce(a.number, 0), ','
-                                               order by b.architecture) as key,
+              b.source_id || ':' || string_agg(b.architecture || '.' ||
+                                                 case b.status when 'dep-wait' then md5(coalesce(b.fail_reason, ''))
+                                                               else coalesce(a.number, 0)::text end,
+                                               ',' order by b.architecture) as key,
               jsonb_agg(jsonb_build_object(
                 'id', b.id::text, 'architecture', b.architecture, 'status', b.status,
                 'failClass', b.fail_class, 'failReason', b.fail_reason, 'stage', a.stage,
