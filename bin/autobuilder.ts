@@ -1,12 +1,28 @@
 /** The command line: each service brings its own commands. */
+import { configCommands } from '../shared/cli/config.ts';
 import { TERMINAL, type Output } from '../shared/cli/output.ts';
 import { runProgram } from '../shared/cli/program.ts';
+import { databaseSection } from '../shared/database/pool.ts';
+import { builderSection } from '../services/builder/config.ts';
+import { dropSection } from '../services/drop/config.ts';
 import { addGarageCommands } from '../services/garage/cli/commands.ts';
+import { garageSection } from '../services/garage/config.ts';
 import { addRepositoryCommands } from '../services/repository/cli/commands.ts';
+import { repositorySection } from '../services/repository/config.ts';
+import { liveSection } from '../services/repository/live/config.ts';
+
+const SECTIONS = {
+  database: databaseSection,
+  drop: dropSection,
+  garage: garageSection,
+  builder: builderSection,
+  repository: repositorySection,
+  live: liveSection,
+};
 
 /** Runs one command line; returns the exit code. */
 export function runCommandLine(args: string[], output: Output): Promise<number> {
-  return runProgram([addGarageCommands, addRepositoryCommands], args, output);
+  return runProgram([addGarageCommands, addRepositoryCommands, configCommands(SECTIONS)], args, output);
 }
 
 if (import.meta.main) {

@@ -222,9 +222,9 @@ describe('how-tos and configuration', () => {
     expect((await cli('config', 'check')).out).toContain('autobuilder.yaml: ok\n');
   });
 
-  test('a wrong configuration ends with file and line', async () => {
+  test('a wrong configuration of any service ends with file and line', async () => {
     const file = path.join(people, 'wrong.yaml');
-    await writeFile(file, 'name: Test\ngarage:\n  shedule: "* * * * *"\n');
+    await writeFile(file, 'name: Test\ngarage:\n  shedule: "* * * * *"\nrepository:\n  md6: true\n');
     const result = await run([path.join(CHECKOUT, 'bin/autobuilder'), 'config', 'check'], {
       env: { ...garage.env, AUTOBUILDER_CONFIG: file },
     });
@@ -232,6 +232,7 @@ describe('how-tos and configuration', () => {
     expect(result.stderr.toString()).toContain(
       `${file}:3: unknown key 'garage.shedule'; did you mean 'schedule'?`,
     );
+    expect(result.stderr.toString()).toContain(`${file}:5: unknown key 'repository.md6'`);
   });
 });
 

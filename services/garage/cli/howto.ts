@@ -1,9 +1,6 @@
 /** `autobuilder howto ...` and `autobuilder config ...`: need the configuration only, no database. */
-import { loadConfig } from '../../../shared/config/load.ts';
-import { databaseSection } from '../../../shared/database/pool.ts';
 import { AppError } from '../../../shared/errors/app-error.ts';
 import { loginName } from '../../../shared/protocol/names.ts';
-import { garageSection } from '../config.ts';
 import { installHowto } from '../howto/install.ts';
 import type { Snippet } from '../howto/snippet.ts';
 import { uploadHowto } from '../howto/upload.ts';
@@ -43,13 +40,6 @@ export function addHowtoCommands(cli: Cli): void {
     .option('--queue <name>', 'default: the last, the most trusted')
     .option('--json', 'as JSON')
     .action((options: InstallOptions) => showInstall(cli, options));
-  cli.program
-    .command('config')
-    .description('the configuration')
-    .command('check')
-    .description('check what all services share, and the sections database and garage')
-    .option('--json', 'as JSON')
-    .action((options: { json?: boolean }) => checkConfig(cli, options.json ?? false));
 }
 
 async function showUpload(cli: Cli, options: UploadOptions): Promise<void> {
@@ -97,14 +87,4 @@ function printSnippets(cli: Cli, snippets: Snippet[], options: { json?: boolean 
     return `${heading}\n\n${text}\n\n${note}\n`;
   });
   cli.output.out(texts.join('\n'));
-}
-
-async function checkConfig(cli: Cli, json: boolean): Promise<void> {
-  const { home, file, ...loaded } = await loadConfig({ database: databaseSection, garage: garageSection });
-  const common = await loaded.common();
-  const products = common.products.map(({ name }) => name);
-  const queues = common.queues.map(({ name }) => name);
-  if (json) return printJson(cli.output, { file, home: home.root, products, queues });
-  cli.output.out(`${file ?? 'no configuration file; the defaults'}: ok\n`);
-  cli.output.out(`home ${home.root}, products ${products.join(' ')}, queues ${queues.join(' ')}\n`);
 }
