@@ -118,6 +118,9 @@ class OneDispatcher implements Dispatcher {
 
   async stop(): Promise<void> {
     this.stopping.abort();
+    const count = this.running.size;
+    if (count > 0)
+      this.garage.log.info({ count }, 'builds go on on their hosts, the next start follows them');
     clearTimeout(this.timer);
     // Both look once more, see that it is over, and leave.
     await Promise.all([this.askForRound(), this.askForBuilds()]);
