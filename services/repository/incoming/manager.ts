@@ -13,13 +13,14 @@ import path from 'node:path';
 import { AppError } from '../../../shared/errors/app-error.ts';
 import { compareVersions } from '../../../shared/debian/version.ts';
 import type { Repository } from '../context.ts';
+import { Holdings } from '../generations/holdings.ts';
 import { publish } from '../generations/publish.ts';
 import { recover } from '../generations/recover.ts';
 import { requireProduct } from '../indexes/release.ts';
 import { withQueueLock, type QueueLock } from '../locks.ts';
 import { checkSet, type CheckedSet } from './check.ts';
 import { listSets, readManifest, type SetPlace } from './folder.ts';
-import { admit, ADMIT_REFUSALS, Holdings } from './admit.ts';
+import { admit, ADMIT_REFUSALS } from './admit.ts';
 import { moveToQuarantine, quarantine } from './quarantine.ts';
 import { decideSet, derivedId, recordSet, rowId, type SetRecord } from './set-rows.ts';
 
