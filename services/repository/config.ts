@@ -12,6 +12,8 @@ export const repositorySection = z.strictObject({
       first: cronExpression.prefault('*/2 * * * *'),
       others: cronExpression.prefault('*/5 * * * *'),
       orders: cronExpression.prefault('* * * * *'),
+      /** Retention, then garbage collection of the pool. */
+      gc: cronExpression.prefault('47 3 * * *'),
     })
     .prefault({}),
   /** Where rqp syncs to; default one, `$AUTOBUILDER_HOME/live`. */
@@ -19,6 +21,8 @@ export const repositorySection = z.strictObject({
     .array(z.strictObject({ path: z.string().startsWith('/', 'must be an absolute path') }))
     .min(1)
     .optional(),
+  /** A pool file that nothing needs any more stays so long: clients may still hold an index that names it. */
+  poolGraceHours: z.number().nonnegative().default(24),
   /** How often rqp looks for markers, beside being woken. */
   syncSweepS: z.number().positive().default(5),
   /** Adds Valid-Until to Release; signed anew when half of it has passed. Default: no Valid-Until. */

@@ -123,6 +123,15 @@ export const productSchema = z.strictObject({
 export const queueSchema = z.strictObject({
   /** Staging queues: apt installs from them only when asked, and upgrades what came from them. */
   notAutomatic: z.boolean().default(false),
+  /** Old versions that stay beside the newest; docs/pool.md. */
+  retention: z
+    .strictObject({
+      /** So many versions of a source for each architecture; 1: a new version replaces the old at once. */
+      versions: z.number().int().min(1).max(1_000).default(1),
+      /** What is older than these stays so long after a newer version came. */
+      days: z.number().nonnegative().max(36_500).default(0),
+    })
+    .prefault({}),
 });
 
 export const commonShape = {
@@ -155,9 +164,8 @@ export interface Product extends UploadPolicy {
   lintian: { failOn: z.infer<typeof lintianSeverity>[] };
 }
 
-export interface Queue {
+export interface Queue extends z.infer<typeof queueSchema> {
   name: string;
-  notAutomatic: boolean;
 }
 
 export interface CommonConfig {
@@ -168,9 +176,9 @@ export interface CommonConfig {
 }
 
 const DEFAULT_QUEUES: [Queue, ...Queue[]] = [
-  { name: 'devel', notAutomatic: true },
-  { name: 'testing', notAutomatic: true },
-  { name: 'stable', notAutomatic: false },
+  { name: 'devel', ...queueSchema.parse({ notAutomatic: true }) },
+  { name: 'testing', ...queueSchema.parse({ notAutomatic: true }) },
+  { name: 'stable', ...queueSchema.parse({}) },
 ];
 
 /** Fills in what the machine tells: its release as the only product, its architecture, its archives. */

@@ -17,7 +17,11 @@ beforeAll(async () => {
   await writeFile(path.join(root, 'secret'), 'kept');
   await writeFile(path.join(root, 'devel/.hidden'), 'hidden');
   const log = createLogger('live');
-  const common = { name: 'Test', products: [], queues: [{ name: 'devel', notAutomatic: false }] as const };
+  const common = {
+    name: 'Test',
+    products: [],
+    queues: [{ name: 'devel', notAutomatic: false, retention: { versions: 1, days: 0 } }] as const,
+  };
   server = await buildLiveServer({
     root: path.join(root, 'devel'),
     common: { ...common, queues: [...common.queues] },
