@@ -71,7 +71,7 @@ async function scp(files: string[], product: string): Promise<void> {
   const hostKey = await readFile(path.join(line.home.drop, 'ssh_host_ed25519_key.pub'), 'utf8');
   await writeFile(known, `[127.0.0.1]:${String(line.ports.ssh)} ${hostKey}`);
   const options = ['-q', '-P', String(line.ports.ssh), '-i', uploader.sshKey, '-o', 'IdentitiesOnly=yes'];
-  const target = `${uploader.login}@127.0.0.1:incoming/${product}/`;
+  const target = `${uploader.login}@127.0.0.1:/${product}/`;
   await runChecked(['scp', ...options, '-o', `UserKnownHostsFile=${known}`, ...files, target]);
 }
 
