@@ -5,13 +5,14 @@
  * the caller reads its bytes, `extractControl` unpacks them.
  */
 import { promisify } from 'node:util';
-import { gunzip, zstdDecompress } from 'node:zlib';
+import { gunzip, gunzipSync, zstdDecompress, zstdDecompressSync } from 'node:zlib';
 import { AppError, messageOf } from '../errors/app-error.ts';
 import { readArMembers, readExactly, type ArMember, type ReadAt } from './ar.ts';
 import { parseParagraph, type Paragraph } from './deb822.ts';
 import { isArchitectureName, isPackageName } from './names.ts';
 import { readTarFile } from './tar-file.ts';
 import { isValidVersion, withoutEpoch } from './version.ts';
+import { LzmaError, unpackXz } from './xz.ts';
 
 /** Packed; kernels and data packages with long md5sums have some hundred KiB. */
 export const CONTROL_MEMBER_MAX_BYTES = 16 * 1024 * 1024;
@@ -19,6 +20,11 @@ export const CONTROL_MEMBER_MAX_BYTES = 16 * 1024 * 1024;
 export const CONTROL_TAR_MAX_BYTES = 64 * 1024 * 1024;
 /** The `control` file itself; the longest dependency fields of Debian stay below 100 KiB. */
 export const CONTROL_FILE_MAX_BYTES = 1024 * 1024;
+
+/** Packed members up to this are unpacked at once in memory: no child, no thread, a millisecond at most. */
+const SMALL_MEMBER_BYTES = 64 * 1024;
+/** What a small one may unpack to at once; a larger one goes the long way, where limits are the caller's. */
+const SMALL_TAR_BYTES = 2 * 1024 * 1024;
 
 const CONTROL_MEMBER = /^control\.tar(?:\.(?:gz|xz|zst))?$/;
 const DATA_MEMBER = /^data\.tar(?:\.(?:gz|xz|zst|bz2|lzma))?$/;
@@ -71,12 +77,27 @@ async function decompress(
   decompressXz: (bytes: Uint8Array) => Promise<Uint8Array>,
 ): Promise<Uint8Array> {
   const limit = { maxOutputLength: CONTROL_TAR_MAX_BYTES };
+  const small = bytes.length <= SMALL_MEMBER_BYTES ? decompressSmall(memberName, bytes) : null;
+  if (small !== null) return small;
   try {
     if (memberName.endsWith('.gz')) return await gunzipAsync(bytes, limit);
     if (memberName.endsWith('.zst')) return await unzstdAsync(bytes, limit);
     return memberName.endsWith('.xz') ? await decompressXz(bytes) : bytes;
   } catch (error) {
     throw invalid(`${memberName} cannot be unpacked: ${messageOf(error)}`, error);
+  }
+}
+
+/** Null for what is broken, unusual or unpacks to much: the long way decides, and words the error. */
+function decompressSmall(memberName: string, bytes: Uint8Array): Uint8Array | null {
+  const limit = { maxOutputLength: SMALL_TAR_BYTES };
+  try {
+    if (memberName.endsWith('.gz')) return gunzipSync(bytes, limit);
+    if (memberName.endsWith('.zst')) return zstdDecompressSync(bytes, limit);
+    return memberName.endsWith('.xz') ? unpackXz(bytes, SMALL_TAR_BYTES) : bytes;
+  } catch (error) {
+    if (error instanceof LzmaError || (error instanceof Error && 'code' in error)) return null;
+    throw error;
   }
 }
 
@@ -127,7 +148,7 @@ export async function extractControl(
   if (bytes.length > CONTROL_MEMBER_MAX_BYTES) throw invalid(`${memberName} is too large`);
   const tar = await decompress(memberName, bytes, decompressXz);
   if (tar.length > CONTROL_TAR_MAX_BYTES) throw invalid(`${memberName} unpacks to too much`);
-  const content = await readTarFile(tar, 'control', CONTROL_FILE_MAX_BYTES);
+  const content = readTarFile(tar, 'control', CONTROL_FILE_MAX_BYTES);
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(content);
