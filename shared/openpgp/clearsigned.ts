@@ -1,5 +1,6 @@
 /** Who signed a .changes, .dsc or InRelease, and what exactly they signed. */
 import { enums, readCleartextMessage, readKey, type CleartextMessage, type Key, type KeyID } from 'openpgp';
+import type { VerificationResult } from 'openpgp';
 import { AppError, messageOf } from '../errors/app-error.ts';
 import { readClearsigned } from './cleartext.ts';
 import { fingerprintOf, requireSigningKey } from './key-state.ts';
@@ -64,8 +65,15 @@ interface SignatureToCheck {
   signedAt: Date;
 }
 
+/** A text with its signatures, however the two are kept. */
+export interface SignedText {
+  /** OpenPGP's signature type: text for a cleartext signature, binary for a detached one. */
+  kind: number;
+  verify(keys: Key[], date?: Date): Promise<VerificationResult[]>;
+}
+
 /** What a signature says of itself; refuses kinds and digests that prove nothing about a text. */
-async function signaturesOf(message: CleartextMessage): Promise<SignatureToCheck[]> {
+async function signaturesOf(message: SignedText): Promise<SignatureToCheck[]> {
   const results = await message.verify([]);
   if (results.length === 0 || results.length > MAX_SIGNATURES) {
     throw invalid(`There are ${results.length} signatures, expected one`);
@@ -73,7 +81,7 @@ async function signaturesOf(message: CleartextMessage): Promise<SignatureToCheck
   const signatures: SignatureToCheck[] = [];
   for (const [index, result] of results.entries()) {
     const [packet] = (await result.signature).packets;
-    if (!packet?.created || packet.signatureType !== enums.signature.text)
+    if (!packet?.created || packet.signatureType !== message.kind)
       throw invalid('It is not a text signature');
     if (!STRONG_DIGESTS.has(packet.hashAlgorithm ?? 0)) {
       throw new AppError('signature-invalid', 'The signature uses a digest that is too weak', {
@@ -87,7 +95,7 @@ async function signaturesOf(message: CleartextMessage): Promise<SignatureToCheck
 
 /** Checks one signature against one key; throws what {@link verifyClearsigned} says. */
 async function checkSignature(
-  message: CleartextMessage,
+  message: SignedText,
   signature: SignatureToCheck,
   key: Key,
   now: Date,
@@ -102,8 +110,8 @@ async function checkSignature(
 }
 
 /** The first key that made one of the signatures; throws the error of the first known key that did not. */
-async function findSigner(
-  message: CleartextMessage,
+export async function findSigner(
+  message: SignedText,
   keys: readonly PublicKeyRecord[],
   now: Date,
 ): Promise<{ fingerprint: string; signedAt: Date }> {
@@ -141,6 +149,10 @@ export async function verifyClearsigned(
   const message = await parse(armored);
   // The library splits the text by its own rules: what it verified must be what we read.
   if (content !== `${message.getText()}\n`) throw invalid('The signed text can be read in two ways');
-  const signer = await findSigner(message, keys, now);
+  const signed: SignedText = {
+    kind: enums.signature.text,
+    verify: (given, date) => message.verify(given, date),
+  };
+  const signer = await findSigner(signed, keys, now);
   return { ...signer, content };
 }
