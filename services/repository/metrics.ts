@@ -6,6 +6,8 @@ export interface Metrics {
   orders: Counter<'result'>;
   generations: Counter<'queue' | 'cause'>;
   publishSeconds: Histogram;
+  /** Files that garbage collection removed from a queue's pool. */
+  poolRemoved: Counter<'queue'>;
   syncs: Counter<'result'>;
   syncSeconds: Histogram;
   /** Markers that rqp has not yet brought to every target. */
@@ -36,6 +38,10 @@ export function createMetrics(): Metrics {
         labelNames: ['queue', 'cause'],
         registers,
       },
+    }),
+    poolRemoved: new Counter({
+      ...{ name: name('pool_removed_total'), help: 'Unused pool files removed', labelNames: ['queue'] },
+      registers,
     }),
     publishSeconds: new Histogram({
       ...{ name: name('publish_seconds'), help: 'From intent to switched', registers },

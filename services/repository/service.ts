@@ -9,6 +9,7 @@ import { queueProducts } from './places.ts';
 import { createQueueProc } from './promotion/queue-proc.ts';
 import { publishKey } from './signing/publish-key.ts';
 import { createRqp } from './sync/rqp.ts';
+import { createUpkeep } from './upkeep/upkeep.ts';
 import { watchIncoming, watchMarkers } from './watch.ts';
 
 /** Sweeps in a row while each publishes a full generation; then the queue's other products get their turn. */
@@ -33,7 +34,8 @@ export async function startService(repository: Repository): Promise<Service> {
     proc.wake();
   };
   await Promise.all([...managers.values()].map((manager) => manager.run()));
-  const tasks = startSchedule(repository, managers, proc);
+  const upkeep = createUpkeep(repository);
+  const tasks = startSchedule(repository, managers, proc, upkeep);
   const sweep = setInterval(() => rqp.wake(), repository.config.syncSweepS * 1000);
   const unlisten = listen(repository.databaseUrl, REPOSITORY_CHANNEL, wakeAll);
   const unwatchIncoming = await watchIncoming(repository, (queue) => managers.get(queue)?.wake());
@@ -50,7 +52,11 @@ export async function startService(repository: Repository): Promise<Service> {
         unwatchMarkers(),
         ...tasks.map((task) => task.destroy()),
       ]);
-      await Promise.all([proc.stop(), ...[...managers.values()].map((manager) => manager.stop())]);
+      await Promise.all([
+        proc.stop(),
+        upkeep.stop(),
+        ...[...managers.values()].map((manager) => manager.stop()),
+      ]);
       await rqp.stop();
     },
   };
@@ -75,11 +81,16 @@ function startSchedule(
   repository: Repository,
   managers: ReadonlyMap<string, Coalesced>,
   proc: Coalesced,
+  upkeep: Coalesced,
 ): ScheduledTask[] {
-  const { first, others, orders } = repository.config.schedule;
+  const { first, others, orders, gc } = repository.config.schedule;
   const options = { noOverlap: true, suppressMissedWarning: true };
   const byQueue = [...managers].map(([, manager], index) =>
     schedule(index === 0 ? first : others, () => manager.run(), options),
   );
-  return [...byQueue, schedule(orders, () => proc.run(), options)];
+  const byThemselves = [
+    schedule(orders, () => proc.run(), options),
+    schedule(gc, () => upkeep.run(), options),
+  ];
+  return [...byQueue, ...byThemselves];
 }
