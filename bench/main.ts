@@ -5,6 +5,7 @@ const BENCHES: Record<string, () => Promise<{ run(): Promise<Record<string, unkn
   line: () => import('./line.ts'),
   build: () => import('./build.ts'),
   dispatch: () => import('./dispatch.ts'),
+  publish: () => import('./publish.ts'),
 };
 
 const name = process.argv[2] ?? '';
