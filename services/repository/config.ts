@@ -1,5 +1,15 @@
 import { z } from 'zod';
+import { queueName } from '../../shared/protocol/names.ts';
 import { cronExpression, listenAddress } from '../../shared/config/fields.ts';
+import { liveTargets } from './sync/config.ts';
+
+/** How long generations are kept; the newest of all always is. */
+const snapshotKeeping = z.strictObject({
+  /** The newest so many that changed something. Two at least: a sync may still be reading the one before. */
+  keep: z.number().int().min(2).max(1_000).optional(),
+  /** And whatever is younger than this. */
+  days: z.number().nonnegative().optional(),
+});
 
 /** Section `repository`. Every default works on one machine with everything embedded. */
 export const repositorySection = z.strictObject({
@@ -17,12 +27,18 @@ export const repositorySection = z.strictObject({
     })
     .prefault({}),
   /** Where rqp syncs to; default one, `$AUTOBUILDER_HOME/live`. */
-  targets: z
-    .array(z.strictObject({ path: z.string().startsWith('/', 'must be an absolute path') }))
-    .min(1)
-    .optional(),
+  targets: liveTargets.optional(),
   /** A pool file that nothing needs any more stays so long: clients may still hold an index that names it. */
   poolGraceHours: z.number().nonnegative().default(24),
+  /** Generations that stay readable at `<queue>/snapshot/<timestamp>/`, see docs/generations.md. */
+  snapshots: snapshotKeeping
+    .extend({
+      keep: z.number().int().min(2).max(1_000).default(10),
+      days: z.number().nonnegative().default(0),
+      /** What differs for single queues. */
+      queues: z.record(queueName, snapshotKeeping).default({}),
+    })
+    .prefault({}),
   /** How often rqp looks for markers, beside being woken. */
   syncSweepS: z.number().positive().default(5),
   /** Adds Valid-Until to Release; signed anew when half of it has passed. Default: no Valid-Until. */

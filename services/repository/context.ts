@@ -25,6 +25,8 @@ export interface Repository {
    * which is what kill -9 between two steps looks like to the next run.
    */
   step(name: string): Promise<void>;
+  /** The time, for dates of Release and what follows from them; tests may give another. */
+  now(): Date;
   close(): Promise<void>;
 }
 
@@ -48,11 +50,7 @@ export async function openRepository(log: Logger = createLogger('repository')): 
     metrics: createMetrics(),
     signer: createSigner(keys),
     step: () => Promise.resolve(),
+    now: () => new Date(),
     close: () => pool.end(),
   };
-}
-
-/** Where rqp syncs to. */
-export function targetsOf(repository: Pick<Repository, 'config' | 'home'>): { path: string }[] {
-  return repository.config.targets ?? [{ path: repository.home.live }];
 }

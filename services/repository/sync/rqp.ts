@@ -12,7 +12,8 @@ import { createHash } from 'node:crypto';
 import { wake } from '../../../shared/database/listen.ts';
 import { GARAGE_CHANNEL } from '../../../shared/protocol/tables.ts';
 import { coalesce, type Coalesced } from '../coalesce.ts';
-import { targetsOf, type Repository } from '../context.ts';
+import type { Repository } from '../context.ts';
+import { targetsOf } from './targets.ts';
 import { markLive } from '../generations/rows.ts';
 import { withQueueLock } from '../locks.ts';
 import { placesOf, queueProducts } from '../places.ts';
@@ -112,7 +113,8 @@ async function syncTargets(
   const { pool } = placesOf(repository.home, at.queue, at.product);
   const job = { ...at, staging: repository.home.staging, pool, generation };
   const results = await Promise.allSettled(
-    targetsOf(repository).map(async (target) => {
+    targetsOf(repository).map(async ({ location }) => {
+      const target = { path: location.kind === 'local' ? location.path : '' };
       await syncTarget(job, target, signal);
       const live = path.join(target.path, at.queue, 'dists', at.product);
       await cleanByHash(generation, live, notesFile(repository, at, target), new Date());
