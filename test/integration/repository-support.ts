@@ -97,7 +97,7 @@ export interface PackageOptions {
   /** Of the set. */
   architecture?: string;
   /** Binary packages: name and architecture. Default: one of the source's name for the set's architecture. */
-  binaries?: { name: string; architecture: string; version?: string }[];
+  binaries?: { name: string; architecture: string; version?: string; fields?: Record<string, string> }[];
   /** Goes into the binary, so that the same version can have other contents. */
   content?: string;
   queue?: string;
@@ -199,6 +199,7 @@ async function makeBinary(
     source: string;
     sourceVersion: string;
     content: string;
+    fields?: Record<string, string>;
   },
 ): Promise<void> {
   const tree = path.join(folder, 'binary-tree');
@@ -210,9 +211,10 @@ async function makeBinary(
     binary.name === binary.source && version === binary.sourceVersion
       ? ''
       : `Source: ${binary.source} (${binary.sourceVersion})\n`;
+  const fields = Object.entries(binary.fields ?? {}).map(([name, value]) => `${name}: ${value}\n`);
   await writeFile(
     path.join(tree, 'DEBIAN/control'),
-    `Package: ${binary.name}\n${origin}Version: ${version}\nArchitecture: ${binary.architecture}\nMaintainer: Test <test@example.org>\nDescription: a test\n`,
+    `Package: ${binary.name}\n${origin}Version: ${version}\nArchitecture: ${binary.architecture}\nMaintainer: Test <test@example.org>\n${fields.join('')}Description: a test\n`,
   );
   const env = minimalEnvironment({ SOURCE_DATE_EPOCH: '1767225600' });
   await runChecked(['dpkg-deb', '--root-owner-group', '--build', tree, folder], { env });
