@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { queueName } from '../../shared/protocol/names.ts';
+import { FORM_NAMES } from './indexes/forms/form.ts';
 import { cronExpression, listenAddress } from '../../shared/config/fields.ts';
 import { liveTargets } from './sync/config.ts';
 
@@ -43,11 +44,45 @@ export const repositorySection = z.strictObject({
   syncSweepS: z.number().positive().default(5),
   /** Adds Valid-Until to Release; signed anew when half of it has passed. Default: no Valid-Until. */
   validDays: z.number().positive().optional(),
-  /** The uncompressed indexes too, for clients that read neither gz nor xz. */
+  /** The forms of the indexes. apt 1.6 and later read zstd; older ones want one of the others beside it. */
+  compression: z
+    .array(z.enum(FORM_NAMES))
+    .min(1)
+    .refine((names) => new Set(names).size === names.length, 'names a form twice')
+    .default(['gz', 'xz']),
+  /** Long descriptions in Translation-en, which apt fetches by its own settings; false: in Packages. */
+  translations: z.boolean().default(true),
+  /** Packages of debug symbols in a component of their own, main/debug, or among the others. */
+  debugSymbols: z.enum(['separate', 'together']).default('separate'),
+  /** The uncompressed indexes too, for clients that read none of these. */
   plainIndexes: z.boolean().default(false),
   /** MD5 sums in Release, for clients that know nothing else. */
   md5: z.boolean().default(false),
   /** Goes into the archive key's user id when it is made. */
   keyEmail: z.email().default('autobuilder@localhost.localdomain'),
+  /** How long a new or extended archive key is good for. Default: five years. */
+  keyDays: z.number().int().positive().max(36_500).default(1826),
+  /** The passphrase of the private keys; default: systemd's credential, else a file that is made. docs/signing.md */
+  keyPassphraseFile: z.string().startsWith('/', 'must be an absolute path').optional(),
+  /** Keys that gpg holds, in its agent or on a smartcard, beside those that are kept here. */
+  keys: z
+    .array(
+      z.strictObject({
+        gpg: z.string().regex(/^[0-9A-F]{40}$/, 'must be a fingerprint: 40 upper-case hexadecimal digits'),
+        homedir: z.string().startsWith('/', 'must be an absolute path').optional(),
+      }),
+    )
+    .default([]),
+  /** The times of a key rotation: published before it signs, then signing beside the old one. */
+  rotation: z
+    .strictObject({
+      announceDays: z.number().nonnegative().default(7),
+      dualSignDays: z.number().nonnegative().default(30),
+    })
+    .prefault({}),
+  /** Publishes `<name>-archive-keyring` into every queue, so that clients follow a rotation by upgrading. */
+  keyringPackage: z.boolean().default(true),
+  /** Of a signer that runs by itself; default: the service starts its own. */
+  signerSocket: z.string().startsWith('/', 'must be an absolute path').optional(),
 });
 export type RepositoryConfig = z.infer<typeof repositorySection>;

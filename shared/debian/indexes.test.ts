@@ -18,7 +18,7 @@ describe('packagesStanza', () => {
   });
 
   it('leaves the paragraph it was given as it is', () => {
-    packagesStanza(control, { path: 'pool/a.deb', ...sums }, { shortDescription: true });
+    packagesStanza(control, { path: 'pool/a.deb', ...sums });
     expect(control.names()).toEqual(['Description', 'Package', 'Version', 'Architecture']);
   });
 

@@ -1,5 +1,4 @@
 /** Stanzas of `Packages` and `Sources`; the same fields, order and sums as `apt-ftparchive`. */
-import { createHash } from 'node:crypto';
 import { AppError } from '../errors/app-error.ts';
 import { formatParagraph, type Paragraph } from './deb822.ts';
 import { parseFileLists, type ListedFile } from './file-list.ts';
@@ -38,29 +37,14 @@ const ARCHIVE_FIELDS = [
   'Description-md5',
 ];
 
-export interface PackagesOptions {
-  /** Only the first line of the description, with `Description-md5` for `Translation-en`. Default false. */
-  shortDescription?: boolean;
-}
-
-/** The sum by which `Translation-en` is joined to `Packages`: of the whole description and a line end. */
-export function descriptionMd5(description: string): string {
-  return createHash('md5').update(`${description}\n`).digest('hex');
-}
-
 /** One binary's stanza, without the empty line after it. Throws `pool-path-invalid`, `deb822-missing-field`. */
-export function packagesStanza(control: Paragraph, file: PoolFile, options: PackagesOptions = {}): string {
+export function packagesStanza(control: Paragraph, file: PoolFile): string {
   control.require('Package');
   const stanza = control.clone();
   for (const name of ARCHIVE_FIELDS) stanza.delete(name);
   stanza.set('Filename', requireArchivePath(file.path));
   stanza.set('Size', String(file.size));
   stanza.set('MD5sum', file.md5).set('SHA1', file.sha1).set('SHA256', file.sha256);
-  const description = stanza.get('Description');
-  if (options.shortDescription === true && description !== undefined) {
-    stanza.set('Description', description.split('\n')[0] ?? '');
-    stanza.set('Description-md5', descriptionMd5(description));
-  }
   return formatParagraph(inOrder(stanza, PACKAGES_ORDER));
 }
 

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CONTROL_TAR_MAX_BYTES, extractControl, readDebControl } from '../../shared/debian/deb.ts';
 import { formatParagraph, parseDeb822, type Paragraph } from '../../shared/debian/deb822.ts';
 import { parseDsc } from '../../shared/debian/dsc.ts';
+import { shortenDescription } from '../../shared/debian/description.ts';
 import { packagesStanza, releaseFile, sourcesStanza, type PoolFile } from '../../shared/debian/indexes.ts';
 import { generateArchiveKey } from '../../shared/openpgp/keys.ts';
 import { clearsign } from '../../shared/openpgp/sign.ts';
@@ -112,9 +113,10 @@ async function controlOf(file: string): Promise<Paragraph> {
 async function ourPackages(shortDescription = false): Promise<string[]> {
   const debs = await poolFiles('.deb');
   return Promise.all(
-    debs.map(async (file) =>
-      packagesStanza(await controlOf(file), await factsOf(file), { shortDescription }),
-    ),
+    debs.map(async (file) => {
+      const stanza = packagesStanza(await controlOf(file), await factsOf(file));
+      return shortDescription ? shortenDescription(stanza) : stanza;
+    }),
   );
 }
 

@@ -6,9 +6,9 @@
  *   2. the folder is written and made durable;
  *   3. one transaction changes what the queue holds, makes the row `staged` and does what the caller
  *      wants to happen with it: from here on the database says that this generation is the one;
- *   4. `dists/<product>` is switched by one rename, the marker is touched.
+ *   4. `dists/<product>` is switched by one rename, snapshots follow, the marker is touched.
  * A crash before 3 leaves a `preparing` row, which `recover` forgets with its folder; a crash after 3
- * leaves a switch undone, which `recover` does. Old folders go last.
+ * leaves a switch undone, which `recover` does.
  *
  * Architecture invariant: nothing here knows where a change came from.
  */
@@ -23,7 +23,8 @@ import { placesOf, type QueuePlaces } from '../places.ts';
 import { releaseShape, type ReleaseShape } from '../indexes/release.ts';
 import { keepState } from '../indexes/engine.ts';
 import { touchMarker } from '../sync/marker.ts';
-import { currentDate, pruneGenerations, switchTo, writeGeneration } from './tree.ts';
+import { arrangeSnapshots } from './snapshots.ts';
+import { currentDate, switchTo, writeGeneration } from './tree.ts';
 import {
   changeMembers,
   insertPreparing,
@@ -33,8 +34,6 @@ import {
   type Generation,
 } from './rows.ts';
 
-/** Folders kept for rolling back and for a sync that is under way. */
-export const KEPT_GENERATIONS = 10;
 /** apt refuses a Date that is more than 10 s ahead of its clock. */
 const MAX_DATE_AHEAD_MS = 3_000;
 
@@ -45,7 +44,7 @@ export interface Changes {
   add: readonly string[];
   /** Ids of `packages` that leave it. One that is also added stays. */
   remove: readonly string[];
-  /** One word: set, promotion, initial, configuration, renewal, repair. */
+  /** One word: set, promotion, rollback, initial, configuration, renewal, repair. */
   cause: string;
   /** Login, or null for the system itself. */
   who: string | null;
@@ -55,12 +54,8 @@ export interface Changes {
 
 /** What the configuration asks of a product's indexes in a queue, now. */
 export function wantedShape(repository: Repository, at: { queue: string; product: string }): ReleaseShape {
-  return releaseShape(repository.common, at, {
-    validDays: repository.config.validDays,
-    plain: repository.config.plainIndexes,
-    md5: repository.config.md5,
-    fingerprint: repository.signer.publicKey.fingerprint,
-  });
+  const { fingerprint } = repository.signer.publicKey;
+  return releaseShape(repository.common, at, repository.config, fingerprint);
 }
 
 /**
@@ -75,23 +70,24 @@ export async function publish(
   const endTimer = repository.metrics.publishSeconds.startTimer();
   const places = placesOf(repository.home, changes.queue, changes.product);
   const shape = wantedShape(repository, changes);
+  const date = await nextDate(places, repository.now());
   const generation = await insertPreparing(lock.client, {
     ...changes,
-    added: changes.add.length,
-    removed: changes.remove.length,
-    shape: JSON.stringify(shape),
+    ...{ added: changes.add.length, removed: changes.remove.length },
+    ...{ shape: JSON.stringify(shape), datedAt: date },
   });
   await repository.step('generation-preparing');
   const content = {
-    ...{ shape, date: await nextDate(places), signer: repository.signer },
+    ...{ shape, date, signer: repository.signer },
     changed: await namesOf(lock.client, [...changes.add, ...changes.remove]),
     packages: (names: readonly string[] | null) => packagesAfter(lock.client, changes, names),
+    fileLists: () => Promise.resolve(new Map<string, readonly string[]>()),
   };
   await writeGeneration(places, generation.number, content, (name) => repository.step(name));
   await repository.step('generation-written');
   await stage(repository, lock, changes, generation);
   await repository.step('generation-staged');
-  await activate(repository, places, generation.number);
+  await activate(repository, lock, generation.number);
   endTimer();
   repository.metrics.generations.inc({ queue: changes.queue, cause: changes.cause });
   const { queue, product, number, cause, added, removed } = generation;
@@ -118,12 +114,14 @@ async function stage(
   });
 }
 
-/** Lets clients of staging see the generation, tells rqp, and drops what is too old. */
-export async function activate(repository: Repository, places: QueuePlaces, number: number): Promise<void> {
+/** Lets clients of staging see the generation, keeps and drops snapshots, tells rqp. */
+export async function activate(repository: Repository, lock: QueueLock, number: number): Promise<void> {
+  const places = placesOf(repository.home, lock.queue, lock.product);
   await switchTo(places, number);
   await repository.step('generation-switched');
+  await arrangeSnapshots(repository, lock);
   await touchMarker(places.marker, number);
-  await pruneGenerations(places, number, KEPT_GENERATIONS);
+  await repository.step('marker-touched');
   await keepState(places.states, number);
 }
 
@@ -131,12 +129,12 @@ export async function activate(repository: Repository, places: QueuePlaces, numb
  * Now, in whole seconds, but after the generation before: clients that ask "modified since" compare
  * seconds. More than one a second for long would run ahead of the clock, and waits instead.
  */
-async function nextDate(places: QueuePlaces): Promise<Date> {
+async function nextDate(places: QueuePlaces, clock: Date): Promise<Date> {
   const previous = await currentDate(places);
-  const now = Math.floor(Date.now() / 1000) * 1000;
+  const now = Math.floor(clock.getTime() / 1000) * 1000;
   if (previous === null || previous.getTime() < now) return new Date(now);
   const next = Math.floor(previous.getTime() / 1000) * 1000 + 1000;
-  const aheadMs = next - Date.now();
+  const aheadMs = next - clock.getTime();
   // A clock that was set back by more is not waited for.
   if (aheadMs > MAX_DATE_AHEAD_MS && aheadMs < 60_000) await delay(aheadMs - MAX_DATE_AHEAD_MS);
   return new Date(aheadMs < 60_000 ? next : now);

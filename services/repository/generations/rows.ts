@@ -1,7 +1,7 @@
 /** The rows of a generation: `preparing -> staged -> live`, and what a queue holds. */
 import type { Queryable } from '../../../shared/database/pool.ts';
 import { firstRow } from '../../../shared/database/pool.ts';
-import type { IndexedName, IndexedPackage } from '../indexes/select.ts';
+import type { IndexedChange, IndexedPackage } from '../indexes/kinds/scope.ts';
 
 export type GenerationStatus = 'preparing' | 'staged' | 'live';
 
@@ -18,10 +18,12 @@ export interface Generation {
   /** {@link import('../indexes/release.ts').ReleaseShape} as JSON; '' before it was kept. */
   shape: string;
   createdAt: Date;
+  /** Date of its Release; null when it was made before that was kept. */
+  datedAt: Date | null;
 }
 
-const COLUMNS =
-  'id, queue, product, number, status, cause, who, added, removed, shape, created_at as "createdAt"';
+const COLUMNS = `id, queue, product, number, status, cause, who, added, removed, shape,
+  created_at as "createdAt", dated_at as "datedAt"`;
 
 interface At {
   queue: string;
@@ -57,14 +59,17 @@ export async function forgetPreparing(database: Queryable, at: At, number: numbe
 /** The intent: the next number, before anything is written. */
 export async function insertPreparing(
   database: Queryable,
-  wanted: At & { cause: string; who: string | null; added: number; removed: number; shape: string },
+  wanted: At & Pick<Generation, 'cause' | 'who' | 'added' | 'removed' | 'shape' | 'datedAt'>,
 ): Promise<Generation> {
   const { rows } = await database.query<Generation>(
-    `insert into generations (queue, product, number, status, cause, who, added, removed, shape)
-     select $1, $2, coalesce(max(number), 0) + 1, 'preparing', $3, $4, $5::int, $6::int, $7
+    `insert into generations (queue, product, number, status, cause, who, added, removed, shape, dated_at)
+     select $1, $2, coalesce(max(number), 0) + 1, 'preparing', $3, $4, $5::int, $6::int, $7, $8::timestamptz
        from generations where queue = $1 and product = $2
      returning ${COLUMNS}`,
-    [wanted.queue, wanted.product, wanted.cause, wanted.who, wanted.added, wanted.removed, wanted.shape],
+    [
+      ...[wanted.queue, wanted.product, wanted.cause, wanted.who, wanted.added, wanted.removed],
+      ...[wanted.shape, wanted.datedAt],
+    ],
   );
   return firstRow(rows, 'generation-not-made', 'The generation could not be recorded');
 }
@@ -94,9 +99,9 @@ export async function markLive(database: Queryable, at: At, number: number): Pro
 }
 
 /** What decides where these packages are indexed. */
-export async function namesOf(database: Queryable, ids: readonly string[]): Promise<IndexedName[]> {
-  const { rows } = await database.query<IndexedName>(
-    'select distinct component, kind, name, architecture from packages where id = any($1::bigint[])',
+export async function namesOf(database: Queryable, ids: readonly string[]): Promise<IndexedChange[]> {
+  const { rows } = await database.query<IndexedChange>(
+    'select id, component, kind, name, architecture from packages where id = any($1::bigint[])',
     [ids],
   );
   return rows;
@@ -109,7 +114,7 @@ export async function packagesAfter(
   names: readonly string[] | null,
 ): Promise<IndexedPackage[]> {
   const { rows } = await database.query<IndexedPackage>(
-    `select p.component, p.kind, p.name, p.version, p.architecture, p.stanza from packages p
+    `select p.id, p.component, p.kind, p.name, p.version, p.architecture, p.stanza from packages p
       where p.product = $2 and ($5::text[] is null or p.name = any($5))
         and ((not p.id = any($4::bigint[])
               and exists (select 1 from members m where m.queue = $1 and m.product = $2 and m.package_id = p.id))

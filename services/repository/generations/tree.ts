@@ -4,7 +4,8 @@ import path from 'node:path';
 import { fsyncDirectory } from '../../../shared/files/durable.ts';
 import type { QueuePlaces } from '../places.ts';
 import { makeIndexes } from '../indexes/engine.ts';
-import type { IndexedName, IndexedPackage } from '../indexes/select.ts';
+import type { FileLists } from '../indexes/kinds/kind.ts';
+import type { IndexedChange, IndexedPackage } from '../indexes/kinds/scope.ts';
 import { releaseText, type ReleaseShape } from '../indexes/release.ts';
 import type { Signer } from '../signing/signer.ts';
 
@@ -17,9 +18,10 @@ export interface GenerationContent {
   date: Date;
   signer: Signer;
   /** Every package that comes or goes. */
-  changed: readonly IndexedName[];
+  changed: readonly IndexedChange[];
   /** What the queue will hold of these names; of all when null. */
   packages(names: readonly string[] | null): Promise<IndexedPackage[]>;
+  fileLists: FileLists;
 }
 
 /**
@@ -43,6 +45,7 @@ export async function writeGeneration(
     previous: current === null ? null : { number: current, folder: generationFolder(places, current) },
     changed: content.changed,
     packages: (names) => content.packages(names),
+    fileLists: content.fileLists,
   });
   await step('indexes-written');
   const release = releaseText(shape, date, listed);
@@ -101,14 +104,4 @@ export async function isWritten(places: QueuePlaces, number: number): Promise<bo
 export async function currentDate(places: QueuePlaces): Promise<Date | null> {
   const found = await stat(path.join(places.dists, 'InRelease')).catch(() => null);
   return found ? found.mtime : null;
-}
-
-/** Removes the folders of all but the newest `keep` generations up to `newest`. */
-export async function pruneGenerations(places: QueuePlaces, newest: number, keep: number): Promise<void> {
-  for (const name of await readdir(places.generations)) {
-    const number = Number(name);
-    if (Number.isInteger(number) && number <= newest - keep) {
-      await rm(generationFolder(places, number), { recursive: true, force: true });
-    }
-  }
 }

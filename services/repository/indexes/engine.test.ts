@@ -5,10 +5,14 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ReleaseIndex } from '../../../shared/debian/indexes.ts';
 import { makeIndexes } from './engine.ts';
-import type { IndexedName, IndexedPackage } from './select.ts';
+import type { Offer } from './write.ts';
+import type { IndexedPackage, IndexScope } from './kinds/scope.ts';
 
-const scope = { components: ['main'], architectures: ['amd64', 'i386'] };
-const offer = { plain: false, md5: false };
+const scope: IndexScope = {
+  ...{ components: ['main'], architectures: ['amd64', 'i386'], debugComponents: true },
+  ...{ translations: true, contents: false, contentsSource: false },
+};
+const offer: Offer = { compression: ['gz', 'xz', 'zstd'], plain: false, md5: false };
 let root: string;
 let next = 0;
 
@@ -32,7 +36,7 @@ class Archive {
     return path.join(this.#folder, 'generations', String(number));
   }
 
-  async publish(content: Content, changed: IndexedName[], fresh = false): Promise<ReleaseIndex[]> {
+  async publish(content: Content, changed: IndexedPackage[], fresh = false): Promise<ReleaseIndex[]> {
     const previous = this.#number > 0 && !fresh ? { number: this.#number, folder: this.generation() } : null;
     this.#number += 1;
     this.asked = [];
@@ -47,6 +51,7 @@ class Archive {
         this.asked = names;
         return [...content.values()].filter((each) => names === null || names.includes(each.name));
       },
+      fileLists: () => Promise.resolve(new Map()),
     });
   }
 
@@ -69,17 +74,19 @@ function made(
   architecture: string,
   kind: IndexedPackage['kind'] = 'deb',
 ): IndexedPackage {
-  const stanza = `Package: ${name}\nVersion: ${version}\nArchitecture: ${architecture}`;
-  return { component: 'main', kind, name, version, architecture, stanza };
+  const description = `Description: ${name} ${version}\n long`;
+  const stanza = `Package: ${name}\nVersion: ${version}\nArchitecture: ${architecture}\n${description}`;
+  const each = { component: 'main', kind, name, version, architecture, stanza };
+  return { ...each, id: keyOf(each) };
 }
-const keyOf = (each: IndexedPackage): string =>
+const keyOf = (each: Omit<IndexedPackage, 'id'>): string =>
   [each.kind, each.name, each.version, each.architecture].join(' ');
 
 describe('the index engine', () => {
   it('makes the same files step by step as from nothing, and lists the same', async () => {
     const one = fc
       .tuple(
-        fc.constantFrom('a', 'b', 'hello', 'libhello', 'z9', 'n4', 'n7'),
+        fc.constantFrom('a', 'b', 'hello', 'hello-dbgsym', 'z9', 'n4', 'n7'),
         fc.constantFrom('1', '2', '10'),
         fc.constantFrom('amd64', 'i386', 'all'),
         fc.constantFrom<IndexedPackage['kind']>('deb', 'deb', 'source', 'udeb'),

@@ -1,20 +1,29 @@
 /** What Release says of a product in a queue. */
 import type { CommonConfig, Product, Queue } from '../../../shared/config/common.ts';
+import type { RepositoryConfig } from '../config.ts';
+import type { FormName } from './forms/form.ts';
+import { debugComponents, type IndexScope } from './kinds/scope.ts';
+import type { Offer } from './write.ts';
 import { AppError } from '../../../shared/errors/app-error.ts';
 import { releaseFile, type ReleaseIndex } from '../../../shared/debian/indexes.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
 
 /** Everything but its packages that a generation is made from. */
-export interface ReleaseShape {
+export interface ReleaseShape extends IndexScope, Offer {
   /** Origin, and the start of Label. */
   name: string;
   queue: string;
   product: string;
   components: string[];
   architectures: string[];
+  debugComponents: boolean;
+  translations: boolean;
+  contents: boolean;
+  contentsSource: boolean;
   notAutomatic: boolean;
   validDays: number | null;
+  compression: FormName[];
   plain: boolean;
   md5: boolean;
   /** Of the key that signs it. */
@@ -25,7 +34,8 @@ export interface ReleaseShape {
 export function releaseShape(
   common: CommonConfig,
   at: { queue: string; product: string },
-  signing: { validDays: number | undefined; fingerprint: string; plain: boolean; md5: boolean },
+  config: RepositoryConfig,
+  fingerprint: string,
 ): ReleaseShape {
   const queue = requireQueue(common, at.queue);
   const product = requireProduct(common, at.product);
@@ -35,11 +45,16 @@ export function releaseShape(
     product: product.name,
     components: product.components,
     architectures: product.architectures,
+    debugComponents: config.debugSymbols === 'separate',
+    translations: config.translations,
+    contents: false,
+    contentsSource: false,
     notAutomatic: queue.notAutomatic,
-    validDays: signing.validDays ?? null,
-    plain: signing.plain,
-    md5: signing.md5,
-    fingerprint: signing.fingerprint,
+    validDays: config.validDays ?? null,
+    compression: config.compression,
+    plain: config.plainIndexes,
+    md5: config.md5,
+    fingerprint,
   };
 }
 
@@ -64,6 +79,8 @@ export function requireProduct(common: CommonConfig, name: string): Product {
  * sources.list survive a promotion; Label tells the queues apart.
  */
 export function releaseText(shape: ReleaseShape, date: Date, files: readonly ReleaseIndex[]): string {
+  const hasIndexes = (component: string): boolean =>
+    files.some((file) => file.path.startsWith(`${component}/`));
   return releaseFile({
     origin: shape.name,
     label: `${shape.name} ${shape.queue}`,
@@ -72,7 +89,7 @@ export function releaseText(shape: ReleaseShape, date: Date, files: readonly Rel
     date,
     ...(shape.validDays === null ? {} : { validUntil: new Date(date.getTime() + shape.validDays * DAY_MS) }),
     architectures: shape.architectures,
-    components: shape.components,
+    components: [...shape.components, ...debugComponents(shape).filter(hasIndexes)],
     description: `${shape.name} ${shape.queue} for ${shape.product}`,
     acquireByHash: true,
     notAutomatic: shape.notAutomatic,

@@ -1,31 +1,37 @@
 /**
- * What a generation's indexes were made of: where each chunk begins in every form. The gzip and xz bytes are
- * the published files themselves; only the text is kept beside this. It is a cache: without it, or when a
- * file is not what it says, the indexes are made anew and are the same.
+ * What a generation's indexes were made of: where each chunk begins in every form. The packed bytes are the
+ * published files themselves; only the text is kept beside this. It is a cache: without it, or when a file is
+ * not what it says, the indexes are made anew and are the same.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import type { Chunk } from './chunks/chunked-index.ts';
-import { splitStream, streamHeader } from './chunks/xz.ts';
+import { FORM_NAMES, FORMS, type FormName, type Packed } from './forms/form.ts';
 
 const size = z.number().int().nonnegative();
 const sums = z.strictObject({ size, sha256: z.string(), md5: z.string().nullable() });
+const formName = z.enum(FORM_NAMES);
 
 const indexEntry = z.strictObject({
   /** Relative to the generation, without an ending. */
   path: z.string(),
+  /** Name of the {@link import('./kinds/kind.ts').IndexKind}. */
+  kind: z.string(),
   /** The text's file below the state's folder. */
   textFile: z.string().regex(/^\d+\.text$/),
-  /** Lengths in bytes, in order. */
-  chunks: z.array(z.strictObject({ first: z.string(), text: size, gz: size })),
-  forms: z.strictObject({ plain: sums, gz: sums, xz: sums }),
+  /** Lengths in bytes, in order; `packed` as {@link Packed.size}. */
+  chunks: z.array(z.strictObject({ first: z.string(), text: size, packed: z.partialRecord(formName, size) })),
+  plain: sums,
+  /** The compressed files. */
+  forms: z.partialRecord(formName, sums),
 });
 export type IndexEntry = z.infer<typeof indexEntry>;
+export type FileSums = z.infer<typeof sums>;
 
 const stateSchema = z.strictObject({
-  version: z.literal(1),
+  version: z.literal(2),
   number: z.number().int(),
   /** Scope and offer: another one means other files. */
   shape: z.string(),
@@ -61,6 +67,14 @@ export async function pruneStates(folder: string, keep: number): Promise<void> {
   }
 }
 
+/** An index's forms, in a fixed order. */
+export function formsOf(entry: IndexEntry): [FormName, FileSums][] {
+  return FORM_NAMES.flatMap((form) => {
+    const own = entry.forms[form];
+    return own ? [[form, own] as [FormName, FileSums]] : [];
+  });
+}
+
 /** An index's chunks as they lie in the state and in the generation; null when a file is not what it was. */
 export async function loadChunks(
   stateFolder: string,
@@ -68,29 +82,30 @@ export async function loadChunks(
   entry: IndexEntry,
 ): Promise<Chunk[] | null> {
   if (entry.chunks.length === 0) return [];
-  const [text, gz, xz] = await Promise.all([
-    readExpected(path.join(stateFolder, entry.textFile), entry.forms.plain),
-    readExpected(path.join(generation, `${entry.path}.gz`), entry.forms.gz),
-    readExpected(path.join(generation, `${entry.path}.xz`), entry.forms.xz),
-  ]);
-  if (!text || !gz || !xz) return null;
-  const blocks = splitStream(xz);
-  const at = { text: 0, gz: 0, xz: streamHeader().length };
-  return entry.chunks.map((chunk, index) => {
-    const block = blocks[index];
-    if (!block) throw new Error(`${entry.path}.xz has fewer blocks than chunks`);
-    const piece = {
-      first: chunk.first,
-      text: text.subarray(at.text, (at.text += chunk.text)),
-      gz: gz.subarray(at.gz, (at.gz += chunk.gz)),
-      xz: block.bytes,
-      unpaddedSize: block.unpaddedSize,
-    };
-    return piece;
+  const text = await readExpected(path.join(stateFolder, entry.textFile), entry.plain);
+  if (!text) return null;
+  let at = 0;
+  const chunks = entry.chunks.map((chunk): Chunk => {
+    return { first: chunk.first, text: text.subarray(at, (at += chunk.text)), packed: {} };
+  });
+  for (const [form, expected] of formsOf(entry)) {
+    const file = await readExpected(path.join(generation, entry.path + FORMS[form].ending), expected);
+    if (!file) return null;
+    const packed = splitForm(file, form, entry);
+    for (const [index, chunk] of chunks.entries()) chunk.packed[form] = packed[index] as Packed;
+  }
+  return chunks;
+}
+
+function splitForm(file: Buffer, form: FormName, entry: IndexEntry): Packed[] {
+  let at = FORMS[form].header().length;
+  return entry.chunks.map((chunk) => {
+    const own = chunk.packed[form] ?? 0;
+    return { bytes: file.subarray(at, (at += FORMS[form].lengthOf(own))), size: own };
   });
 }
 
-async function readExpected(file: string, expected: z.infer<typeof sums>): Promise<Buffer | null> {
+async function readExpected(file: string, expected: FileSums): Promise<Buffer | null> {
   const content = await readFile(file).catch(() => null);
   if (content?.length !== expected.size) return null;
   return createHash('sha256').update(content).digest('hex') === expected.sha256 ? content : null;

@@ -5,21 +5,15 @@ import path from 'node:path';
 import type { ReleaseIndex } from '../../../shared/debian/indexes.ts';
 import { hasErrno } from '../../../shared/errors/app-error.ts';
 import type { Chunk } from './chunks/chunked-index.ts';
-import { streamHeader, streamTail } from './chunks/xz.ts';
-import type { IndexEntry } from './state.ts';
+import { FORMS, type FormName, type Packed } from './forms/form.ts';
+import { formsOf, type FileSums, type IndexEntry } from './state.ts';
 
-/** Of an empty gzip member, as zlib makes it: an empty index is offered like any other. */
-const EMPTY_GZIP = Buffer.from('H4sIAAAAAAACAwMAAAAAAAAAAAA=', 'base64');
 /** Pieces that one write hands to the kernel; Linux takes at most 1024. */
 const PIECES_PER_WRITE = 512;
 
-/** `plain` is always listed in Release, since clients check what they unpack, and offered if configured. */
-const ENDINGS = { plain: '', gz: '.gz', xz: '.xz' } as const;
-type Form = keyof typeof ENDINGS;
-const FORMS = ['plain', 'gz', 'xz'] as const;
-
 /** How the indexes of an archive are offered. */
 export interface Offer {
+  compression: readonly FormName[];
   /** The uncompressed indexes too, for clients that can read nothing else. */
   plain: boolean;
   /** MD5 sums in Release, for clients that know nothing else. */
@@ -40,33 +34,42 @@ export interface WriteOptions {
 
 /** Writes the published forms, durably, and the text beside the state, which is only a cache. */
 export async function writeIndex(
-  indexPath: string,
+  index: { path: string; kind: string; forms: readonly FormName[] },
   chunks: readonly Chunk[],
   options: WriteOptions,
 ): Promise<IndexEntry> {
-  const pieces: Record<Form, Buffer[]> = {
-    plain: chunks.map((chunk) => chunk.text),
-    gz: chunks.length > 0 ? chunks.map((chunk) => chunk.gz) : [EMPTY_GZIP],
-    xz: [
-      streamHeader(),
-      ...chunks.map((chunk) => chunk.xz),
-      streamTail(chunks.map(({ unpaddedSize, text }) => ({ unpaddedSize, uncompressedSize: text.length }))),
-    ],
-  };
-  const forms = {
-    plain: sumsOf(pieces.plain, options.offer.md5),
-    gz: sumsOf(pieces.gz, options.offer.md5),
-    xz: sumsOf(pieces.xz, options.offer.md5),
-  };
-  for (const form of offered(options.offer)) {
-    const file = path.join(options.generation, indexPath + ENDINGS[form]);
-    await writePieces(file, pieces[form], options.date);
-    await linkByHash(file, forms[form].sha256);
-  }
+  const text = chunks.map((chunk) => chunk.text);
   const textFile = `${String(options.ordinal)}.text`;
-  await writePieces(path.join(options.stateFolder, textFile), pieces.plain, null);
-  const lengths = chunks.map(({ first, text, gz }) => ({ first, text: text.length, gz: gz.length }));
-  return { path: indexPath, textFile, chunks: lengths, forms };
+  const plain = sumsOf(text, options.offer.md5);
+  await writePieces(path.join(options.stateFolder, textFile), text, null);
+  const file = path.join(options.generation, index.path);
+  if (options.offer.plain) await publishPieces(file, text, plain, options.date);
+  const forms: IndexEntry['forms'] = {};
+  for (const form of index.forms) {
+    const pieces = piecesOf(form, chunks);
+    const sums = sumsOf(pieces, options.offer.md5);
+    await publishPieces(file + FORMS[form].ending, pieces, sums, options.date);
+    forms[form] = sums;
+  }
+  return { path: index.path, kind: index.kind, textFile, chunks: chunks.map(lengthsOf), plain, forms };
+}
+
+/** A form's whole file. */
+function piecesOf(form: FormName, chunks: readonly Chunk[]): Buffer[] {
+  const { header, tail } = FORMS[form];
+  const packed = chunks.map((chunk) => chunk.packed[form] as Packed);
+  const sizes = packed.map(({ size }, at) => ({ size, textSize: chunks[at]?.text.length ?? 0 }));
+  return [header(), ...packed.map(({ bytes }) => bytes), tail(sizes)];
+}
+
+function lengthsOf({ first, text, packed }: Chunk): IndexEntry['chunks'][number] {
+  const sizes = Object.entries(packed).map(([form, { size }]) => [form, size]);
+  return { first, text: text.length, packed: Object.fromEntries(sizes) as Record<FormName, number> };
+}
+
+async function publishPieces(file: string, pieces: Buffer[], sums: FileSums, date: Date): Promise<void> {
+  await writePieces(file, pieces, date);
+  await linkByHash(file, sums.sha256);
 }
 
 /** Takes an index over from the generation before, without a byte read or written. */
@@ -75,12 +78,12 @@ export async function reuseIndex(
   from: { generation: string; stateFolder: string },
   options: WriteOptions,
 ): Promise<IndexEntry> {
-  for (const form of offered(options.offer)) {
-    const name = entry.path + ENDINGS[form];
+  for (const [ending, sums] of published(entry, options.offer)) {
+    const name = entry.path + ending;
     const file = path.join(options.generation, name);
     await mkdir(path.dirname(file), { recursive: true });
     await link(path.join(from.generation, name), file);
-    await linkByHash(file, entry.forms[form].sha256);
+    await linkByHash(file, sums.sha256);
   }
   const textFile = `${String(options.ordinal)}.text`;
   await mkdir(options.stateFolder, { recursive: true });
@@ -94,28 +97,28 @@ export async function canReuse(
   from: { generation: string; stateFolder: string },
   offer: Offer,
 ): Promise<boolean> {
-  const files = offered(offer).map((form) => [
-    path.join(from.generation, entry.path + ENDINGS[form]),
-    entry.forms[form].size,
-  ]);
-  files.push([path.join(from.stateFolder, entry.textFile), entry.forms.plain.size]);
-  for (const [file, size] of files as [string, number][]) {
+  const files = published(entry, offer).map(
+    ([ending, { size }]) => [path.join(from.generation, entry.path + ending), size] as const,
+  );
+  files.push([path.join(from.stateFolder, entry.textFile), entry.plain.size]);
+  for (const [file, size] of files) {
     const found = await stat(file).catch(() => null);
     if (found?.size !== size) return false;
   }
   return true;
 }
 
-/** What Release lists of an index. */
+/** What Release lists of an index: the text always, since clients check what they unpack. */
 export function releaseEntries(entry: IndexEntry): ReleaseIndex[] {
-  return FORMS.map((form) => {
-    const { size, sha256, md5 } = entry.forms[form];
-    return { path: entry.path + ENDINGS[form], size, sha256, ...(md5 === null ? {} : { md5 }) };
+  return published(entry, { plain: true }).map(([ending, { size, sha256, md5 }]) => {
+    return { path: entry.path + ending, size, sha256, ...(md5 === null ? {} : { md5 }) };
   });
 }
 
-function offered(offer: Offer): readonly Form[] {
-  return offer.plain ? FORMS : FORMS.filter((form) => form !== 'plain');
+/** The files of an index by what they end in. */
+function published(entry: IndexEntry, offer: Pick<Offer, 'plain'>): [string, FileSums][] {
+  const packed = formsOf(entry).map(([form, sums]): [string, FileSums] => [FORMS[form].ending, sums]);
+  return offer.plain ? [['', entry.plain], ...packed] : packed;
 }
 
 /** A hard link under the file's sum. */
@@ -127,7 +130,7 @@ async function linkByHash(file: string, sha256: string): Promise<void> {
   });
 }
 
-function sumsOf(pieces: readonly Buffer[], withMd5: boolean): IndexEntry['forms']['plain'] {
+function sumsOf(pieces: readonly Buffer[], withMd5: boolean): FileSums {
   const sha256 = createHash('sha256');
   const md5 = withMd5 ? createHash('md5') : null;
   let size = 0;

@@ -2,11 +2,11 @@
 import { AppError } from '../../../shared/errors/app-error.ts';
 import { firstRow, type Queryable } from '../../../shared/database/pool.ts';
 import path from 'node:path';
-import type { IndexedPackage } from '../indexes/select.ts';
+import type { IndexedPackage } from '../indexes/kinds/scope.ts';
 import type { Placed } from './place.ts';
 
 /** A package to be recorded; `files` are paths in the product's pool. */
-export interface NewPackage extends IndexedPackage {
+export interface NewPackage extends Omit<IndexedPackage, 'id'> {
   source: string;
   sourceVersion: string;
   files: string[];
@@ -35,7 +35,7 @@ export async function membersOfSource(
 }
 
 /** The words people search for; `where` is the product, whose names are one space over all its queues. */
-function takenName(file: string, where: string): AppError {
+export function takenName(file: string, where: string): AppError {
   return new AppError(
     'file-exists',
     `File ${path.basename(file)} already exists in ${where}, but uploaded version has different contents.`,

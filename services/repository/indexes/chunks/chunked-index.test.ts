@@ -8,8 +8,10 @@ import {
   isBoundary,
   makeChunks,
   type Chunk,
+  type ChunkRules,
   type Group,
 } from './chunked-index.ts';
+import { FORM_NAMES, FORMS } from '../forms/form.ts';
 import { compressBlocks, splitStream, streamHeader, streamTail } from './xz.ts';
 
 const stanza = (name: string, version: number): Buffer =>
@@ -31,14 +33,18 @@ function sorted(content: ReadonlyMap<string, number>): Group[] {
     .map(([name, version]) => ({ name, text: stanza(name, version) }));
 }
 
+const rules: ChunkRules = { keysPerChunk: 128, forms: FORM_NAMES, groupsOf };
+
 const forms = (chunks: readonly Chunk[]): Record<string, Buffer> => ({
   text: Buffer.concat(chunks.map((chunk) => chunk.text)),
-  gz: Buffer.concat(chunks.map((chunk) => chunk.gz)),
-  xz: Buffer.concat([
-    streamHeader(),
-    ...chunks.map((chunk) => chunk.xz),
-    streamTail(chunks.map(({ unpaddedSize, text }) => ({ unpaddedSize, uncompressedSize: text.length }))),
-  ]),
+  ...Object.fromEntries(
+    FORM_NAMES.map((name) => {
+      const packed = chunks.map((chunk) => chunk.packed[name]!);
+      const sizes = packed.map(({ size }, at) => ({ size, textSize: chunks[at]!.text.length }));
+      const { header, tail } = FORMS[name];
+      return [name, Buffer.concat([header(), ...packed.map((each) => each.bytes), tail(sizes)])];
+    }),
+  ),
 });
 
 describe('xz streams', () => {
@@ -72,31 +78,63 @@ describe('xz streams', () => {
 describe('a chunked index', () => {
   it('compresses only what a change touches', async () => {
     const content = new Map(Array.from({ length: 3_000 }, (_, at) => [`package-${String(at)}`, at]));
-    const before = await makeChunks(sorted(content));
+    const before = await makeChunks(sorted(content), rules);
     expect(before.length).toBeGreaterThan(10);
-    const after = await changeChunks(
-      before,
-      new Map([['package-1500', stanza('package-1500', 7)]]),
-      groupsOf,
-    );
+    const after = await changeChunks(before, new Map([['package-1500', stanza('package-1500', 7)]]), rules);
     expect(after).toHaveLength(before.length);
     expect(after.filter((chunk) => !before.includes(chunk))).toHaveLength(1);
   });
 
   it('is what its parts say, in every form', async () => {
     const content = new Map(Array.from({ length: 700 }, (_, at) => [`p${String(at)}`, at]));
-    const { text, gz, xz } = forms(await makeChunks(sorted(content)));
+    const { text, gz, xz, zstd } = forms(await makeChunks(sorted(content), rules));
     expect(gunzipSync(gz!).equals(text!)).toBe(true);
     expect(execFileSync('xz', ['-dc'], { input: xz }).equals(text!)).toBe(true);
+    expect(execFileSync('zstd', ['-dc'], { input: zstd }).equals(text!)).toBe(true);
     expect(text!.equals(Buffer.concat(sorted(content).map((group) => group.text)))).toBe(true);
+  });
+
+  it('is an empty file of each form without anything in it', async () => {
+    const { gz, xz, zstd } = forms(await makeChunks([], rules));
+    expect(gunzipSync(gz!).length).toBe(0);
+    for (const [tool, input] of [
+      ['xz', xz],
+      ['zstd', zstd],
+    ] as const) {
+      expect(execFileSync(tool, ['-dc'], { input }).length).toBe(0);
+    }
+  });
+
+  it('makes of a key what an edit makes of what stands there', async () => {
+    const before = await makeChunks(
+      sorted(
+        new Map([
+          ['a', 1],
+          ['b', 2],
+        ]),
+      ),
+      rules,
+    );
+    const append = (text: Buffer | null): Buffer =>
+      Buffer.concat([text ?? Buffer.alloc(0), Buffer.from('X: y\n\n')]);
+    const after = await changeChunks(
+      before,
+      new Map([
+        ['b', append],
+        ['c', append],
+      ]),
+      rules,
+    );
+    const text = [stanza('a', 1), stanza('b', 2), 'X: y\n\n', 'X: y\n\n'].join('');
+    expect(forms(after)['text']?.toString()).toBe(text);
   });
 
   it('has the same bytes by any history as made anew', async () => {
     // Names at chunk borders are where mistakes would be, so half of them are.
     const all = Array.from({ length: 20_000 }, (_, at) => `n${at.toString(36)}`);
     const names = [
-      ...all.filter((name) => isBoundary(name)).slice(0, 12),
-      ...all.filter((name) => !isBoundary(name)).slice(0, 12),
+      ...all.filter((name) => isBoundary(name, rules.keysPerChunk)).slice(0, 12),
+      ...all.filter((name) => !isBoundary(name, rules.keysPerChunk)).slice(0, 12),
     ];
     const change = fc.record({
       name: fc.constantFrom(...names),
@@ -121,9 +159,9 @@ describe('a chunked index', () => {
               return [name, version === undefined ? null : stanza(name, version)] as const;
             }),
           );
-          chunks = await changeChunks(chunks, changes, groupsOf);
+          chunks = await changeChunks(chunks, changes, rules);
         }
-        const anew = await makeChunks(sorted(content));
+        const anew = await makeChunks(sorted(content), rules);
         expect(chunks.map((chunk) => chunk.first)).toEqual(anew.map((chunk) => chunk.first));
         expect(forms(chunks)).toEqual(forms(anew));
       }),

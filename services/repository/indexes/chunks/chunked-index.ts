@@ -1,44 +1,47 @@
 /**
- * An index as sorted chunks, each with its gzip member and its xz block beside it, so that a change
- * compresses the chunks it touches and no others. Where chunks begin depends on the names in the index alone,
- * never on its history: an index that was changed a thousand times has the same bytes as one made anew.
+ * An index as sorted chunks, each with its packed forms beside it, so that a change compresses the chunks it
+ * touches and no others. Where chunks begin depends on the keys in the index alone, never on its history: an
+ * index that was changed a thousand times has the same bytes as one made anew.
  */
-import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
-import { compressBlocks } from './xz.ts';
+import { FORMS, type FormName, type Packed } from '../forms/form.ts';
 
-/** Everything an index says under one name: a package's stanzas, each with the empty line behind it. */
+/** Everything an index says under one key: a package's stanzas with the empty line behind each, or a path's line. */
 export interface Group {
   name: string;
   text: Buffer;
 }
 
+/** What comes under a key: its new text, null when it leaves, or what makes one of the other. */
+export type Edit = Buffer | null | ((text: Buffer | null) => Buffer | null);
+
 export interface Chunk {
-  /** Its first group's name. */
+  /** Its first group's key. */
   first: string;
   text: Buffer;
-  /** One gzip member. */
-  gz: Buffer;
-  /** One xz block, padded. */
-  xz: Buffer;
-  unpaddedSize: number;
+  packed: Partial<Record<FormName, Packed>>;
 }
 
-/** Names per chunk, on average: some 130 kB of Packages, which xz packs in a tenth of a second. */
-const NAMES_PER_CHUNK = 128;
-/** apt reads any level; 9 costs a little more time once and saves every client's. */
-const GZIP_LEVEL = 9;
-const gzipAsync = promisify(gzip);
+/** How one kind of index is cut and packed. */
+export interface ChunkRules {
+  /** On average. */
+  keysPerChunk: number;
+  forms: readonly FormName[];
+  /** Reads a chunk's text back into groups. */
+  groupsOf(text: Buffer): Group[];
+}
 
-/** True where a chunk begins. FNV-1a over the name: stable for ever, even over all names. */
-export function isBoundary(name: string): boolean {
+/** Packed in one go: bounds the memory beside the result, and feeds a compressor of several threads. */
+const CHUNKS_PER_PACKING = 256;
+
+/** True where a chunk begins. FNV-1a over the key: stable for ever, even over all keys. */
+export function isBoundary(name: string, keysPerChunk: number): boolean {
   let hash = 0x811c9dc5;
   for (let at = 0; at < name.length; at += 1) {
     hash = Math.imul(hash ^ name.charCodeAt(at), 0x01000193) >>> 0;
   }
   // The low bits of names that differ in the last letter only follow each other; mix them.
   hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) >>> 0;
-  return (hash >>> 8) % NAMES_PER_CHUNK === 0;
+  return (hash >>> 8) % keysPerChunk === 0;
 }
 
 /** By code units, as the groups of every index are sorted. */
@@ -48,22 +51,30 @@ export function compareNames(a: string, b: string): number {
 }
 
 /** Makes the chunks of sorted groups; none for none. */
-export async function makeChunks(groups: readonly Group[]): Promise<Chunk[]> {
-  return compress(split(groups));
+export async function makeChunks(
+  groups: Iterable<Group> | AsyncIterable<Group>,
+  rules: ChunkRules,
+): Promise<Chunk[]> {
+  const chunks: Chunk[] = [];
+  let waiting: Plain[] = [];
+  for await (const plain of split(groups, rules)) {
+    waiting.push(plain);
+    if (waiting.length < CHUNKS_PER_PACKING) continue;
+    chunks.push(...(await pack(waiting, rules)));
+    waiting = [];
+  }
+  return [...chunks, ...(await pack(waiting, rules))];
 }
 
-/**
- * The chunks after `changes`: a name's new text, or null when it leaves. `groupsOf` reads a chunk's text back
- * into groups. Untouched chunks are the same objects.
- */
+/** The chunks after `edits`, by key. Untouched chunks are the same objects. */
 export async function changeChunks(
   chunks: readonly Chunk[],
-  changes: ReadonlyMap<string, Buffer | null>,
-  groupsOf: (text: Buffer) => Group[],
+  edits: ReadonlyMap<string, Edit>,
+  rules: ChunkRules,
 ): Promise<Chunk[]> {
-  const touched = touchedChunks(chunks, changes);
+  const touched = touchedChunks(chunks, edits);
+  const sorted = [...edits].sort(([a], [b]) => compareNames(a, b));
   const spans: { kept: Chunk[]; plain: Plain[] }[] = [];
-  const firstAfter = (at: number): string | undefined => chunks[at]?.first;
   for (let at = 0; at < Math.max(chunks.length, 1);) {
     if (chunks.length > 0 && !touched.has(at)) {
       spans.push({ kept: [chunks[at] as Chunk], plain: [] });
@@ -73,13 +84,25 @@ export async function changeChunks(
     let end = at;
     while (touched.has(end)) end += 1;
     end = Math.max(end, at + 1);
-    const groups = chunks.slice(at, end).flatMap((chunk) => groupsOf(chunk.text));
-    const from = at === 0 ? undefined : firstAfter(at);
-    const until = firstAfter(end);
-    spans.push({ kept: [], plain: split(merge(groups, changes, from, until)) });
+    const groups = chunks.slice(at, end).flatMap((chunk) => rules.groupsOf(chunk.text));
+    const until = chunks[end]?.first;
+    const own = takeUntil(sorted, until);
+    const plain: Plain[] = [];
+    for await (const each of split(merge(groups, own), rules)) plain.push(each);
+    spans.push({ kept: [], plain });
     at = end;
   }
-  const made = await compress(spans.flatMap((span) => span.plain));
+  return packSpans(spans, rules);
+}
+
+async function packSpans(
+  spans: readonly { kept: Chunk[]; plain: Plain[] }[],
+  rules: ChunkRules,
+): Promise<Chunk[]> {
+  const made = await pack(
+    spans.flatMap((span) => span.plain),
+    rules,
+  );
   let next = 0;
   return spans.flatMap((span) => {
     const own = made.slice(next, next + span.plain.length);
@@ -93,35 +116,41 @@ interface Plain {
   text: Buffer;
 }
 
-function split(groups: readonly Group[]): Plain[] {
-  const parts: Group[][] = [];
-  for (const group of groups) {
-    const current = parts.at(-1);
-    if (!current || isBoundary(group.name)) parts.push([group]);
-    else current.push(group);
+async function* split(
+  groups: Iterable<Group> | AsyncIterable<Group>,
+  { keysPerChunk }: ChunkRules,
+): AsyncGenerator<Plain> {
+  let part: Group[] = [];
+  for await (const group of groups) {
+    if (part.length > 0 && isBoundary(group.name, keysPerChunk)) {
+      yield joined(part);
+      part = [];
+    }
+    part.push(group);
   }
-  return parts.map((part) => ({
-    first: part[0]?.name ?? '',
-    text: Buffer.concat(part.map((group) => group.text)),
-  }));
+  if (part.length > 0) yield joined(part);
+}
+
+function joined(part: readonly Group[]): Plain {
+  return { first: part[0]?.name ?? '', text: Buffer.concat(part.map((group) => group.text)) };
 }
 
 /**
- * Numbers of the chunks that a change falls into. A chunk whose own beginning may leave takes the one before
+ * Numbers of the chunks that an edit falls into. A chunk whose own beginning may leave takes the one before
  * along, since they may become one.
  */
-function touchedChunks(chunks: readonly Chunk[], changes: ReadonlyMap<string, Buffer | null>): Set<number> {
+function touchedChunks(chunks: readonly Chunk[], edits: ReadonlyMap<string, Edit>): Set<number> {
   const touched = new Set<number>();
   if (chunks.length === 0) touched.add(0);
-  for (const [name, text] of changes) {
+  for (const [name, edit] of edits) {
     const at = chunkOf(chunks, name);
     touched.add(at);
-    if (text === null && at > 0 && chunks[at]?.first === name) touched.add(at - 1);
+    if (!Buffer.isBuffer(edit) && at > 0 && chunks[at]?.first === name) touched.add(at - 1);
   }
   return touched;
 }
 
-/** The last chunk whose first name is not after `name`; the first one for what comes before all. */
+/** The last chunk whose first key is not after `name`; the first one for what comes before all. */
 function chunkOf(chunks: readonly Chunk[], name: string): number {
   let low = 0;
   let high = chunks.length - 1;
@@ -133,36 +162,28 @@ function chunkOf(chunks: readonly Chunk[], name: string): number {
   return low;
 }
 
-/** The groups with the changes of names in [from, until). */
-function merge(
-  groups: readonly Group[],
-  changes: ReadonlyMap<string, Buffer | null>,
-  from: string | undefined,
-  until: string | undefined,
-): Group[] {
+/** Takes the edits of keys before `until` from the front of `sorted`. */
+function takeUntil(sorted: [string, Edit][], until: string | undefined): [string, Edit][] {
+  const after = sorted.findIndex(([name]) => until !== undefined && compareNames(name, until) >= 0);
+  return sorted.splice(0, after < 0 ? sorted.length : after);
+}
+
+function merge(groups: readonly Group[], edits: readonly [string, Edit][]): Group[] {
   const merged = new Map(groups.map((group) => [group.name, group.text]));
-  for (const [name, text] of changes) {
-    const isHere =
-      (from === undefined || compareNames(name, from) >= 0) &&
-      (until === undefined || compareNames(name, until) < 0);
-    if (!isHere) continue;
+  for (const [name, edit] of edits) {
+    const text = typeof edit === 'function' ? edit(merged.get(name) ?? null) : edit;
     if (text === null) merged.delete(name);
     else merged.set(name, text);
   }
   return [...merged].map(([name, text]) => ({ name, text })).sort((a, b) => compareNames(a.name, b.name));
 }
 
-async function compress(plain: readonly Plain[]): Promise<Chunk[]> {
+async function pack(plain: readonly Plain[], { forms }: ChunkRules): Promise<Chunk[]> {
   if (plain.length === 0) return [];
   const texts = plain.map((each) => each.text);
-  const [members, blocks] = await Promise.all([
-    Promise.all(texts.map((text) => gzipAsync(text, { level: GZIP_LEVEL }))),
-    compressBlocks(texts),
-  ]);
-  return plain.map(({ first, text }, at) => {
-    const block = blocks[at];
-    const gz = members[at];
-    if (!block || !gz) throw new Error('a chunk was not compressed');
-    return { first, text, gz, xz: block.bytes, unpaddedSize: block.unpaddedSize };
-  });
+  const packed = await Promise.all(forms.map(async (form) => [form, await FORMS[form].pack(texts)] as const));
+  return plain.map((each, at) => ({
+    ...each,
+    packed: Object.fromEntries(packed.map(([form, own]) => [form, own[at]])),
+  }));
 }

@@ -67,7 +67,7 @@ export function splitStream(stream: Buffer): XzBlock[] {
   for (let index = 0; index < count; index += 1) {
     const unpaddedSize = readVarint(reader);
     const uncompressedSize = readVarint(reader);
-    const end = start + padded(unpaddedSize);
+    const end = start + paddedSize(unpaddedSize);
     blocks.push({ bytes: stream.subarray(start, end), unpaddedSize, uncompressedSize });
     start = end;
   }
@@ -83,7 +83,7 @@ export function streamHeader(): Buffer {
 export function streamTail(blocks: readonly Pick<XzBlock, 'unpaddedSize' | 'uncompressedSize'>[]): Buffer {
   const records = blocks.flatMap((block) => [varint(block.unpaddedSize), varint(block.uncompressedSize)]);
   const body = Buffer.concat([Buffer.from([0]), varint(blocks.length), ...records]);
-  const index = Buffer.concat([body, Buffer.alloc(padded(body.length) - body.length)]);
+  const index = Buffer.concat([body, Buffer.alloc(paddedSize(body.length) - body.length)]);
   const sealed = Buffer.concat([index, checksum(index)]);
   const sizeAndFlags = Buffer.alloc(4 + FLAGS.length);
   sizeAndFlags.writeUInt32LE(sealed.length / 4 - 1, 0);
@@ -91,7 +91,8 @@ export function streamTail(blocks: readonly Pick<XzBlock, 'unpaddedSize' | 'unco
   return Buffer.concat([sealed, checksum(sizeAndFlags), sizeAndFlags, FOOTER_MAGIC]);
 }
 
-function padded(size: number): number {
+/** Blocks begin at multiples of four bytes. */
+export function paddedSize(size: number): number {
   return Math.ceil(size / 4) * 4;
 }
 

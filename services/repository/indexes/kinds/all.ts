@@ -1,0 +1,6 @@
+import type { IndexKind } from './kind.ts';
+import { packagesKind, sourcesKind } from './packages.ts';
+import { translationKind } from './translation.ts';
+
+/** Every kind of index that a generation may have. */
+export const KINDS: readonly IndexKind[] = [packagesKind, sourcesKind, translationKind];
