@@ -2,10 +2,11 @@
  * What one service's tables promise the others. Garage owns schema `garage`, the repository owns
  * schema `repository`; each migrates its own. Across the border only this is used:
  *
- * - `repository.orders`: garage inserts rows (`NewOrder`), the repository alone changes their status.
+ * - `repository.orders`: garage inserts rows (`NewOrder`, `NewRollback`), the repository alone changes their status.
  * - `repository.sets`: written by the repository, read by garage (`SetRow`): what became of a set.
  * - `repository.published`: a view, read by garage (`PublishedRow`): what each queue holds now.
- * - `repository.generations`: written by the repository, read by garage for pages.
+ * - `repository.generations`, `repository.generation_changes` with `repository.packages`: written by the
+ *   repository, read by garage for pages (generation-history.ts says how).
  * - `garage.check_results`: a view (`CheckResultRow`), read by the repository: what was found when built packages
  *   were checked, of each build's last success.
  * - `garage.promotion_rights`: a view (login, admin, product, source), read by the repository: a row
@@ -34,7 +35,25 @@ export interface NewOrder {
   requested_by: string | null;
 }
 
-export interface OrderRow extends NewOrder {
+/** Going back to what a queue held: a new generation with the content of an older one. */
+export interface NewRollback {
+  kind: 'rollback';
+  product: string;
+  /** null: every source that differs. */
+  source: null;
+  source_version: null;
+  /** The same as `to_queue`. */
+  from_queue: string;
+  to_queue: string;
+  /** Number of the generation whose content comes back. */
+  to_generation: number;
+  /** The newest that the requester saw; the order is refused when another one has changed something since. */
+  from_generation: number | null;
+  requested_by: string | null;
+}
+
+/** What the repository alone writes. */
+interface OrderState {
   id: string;
   status: OrderStatus;
   reason_code: string | null;
@@ -43,6 +62,9 @@ export interface OrderRow extends NewOrder {
   finished_at: Date | null;
   generation_id: string | null;
 }
+export type PromotionRow = NewOrder & OrderState;
+export type RollbackRow = NewRollback & OrderState;
+export type OrderRow = PromotionRow | RollbackRow;
 
 export type SetStatus = 'incoming' | 'installed' | 'quarantined';
 

@@ -13,11 +13,13 @@ import { handOver, makeSet, openTestRepository } from './repository-support.ts';
 const SET_STEPS = [
   ...['set-recorded', 'set-claimed', 'sets-in-pool', 'generation-preparing', 'indexes-written'],
   ...['generation-written', 'generation-staging', 'generation-staged', 'generation-switched'],
+  ...['snapshots-linked', 'snapshots-listed', 'marker-touched'],
 ];
 const QUARANTINE_STEPS = ['set-recorded', 'set-quarantined'];
 const ORDER_STEPS = [
   ...['order-accepted', 'order-linked', 'generation-preparing', 'indexes-written'],
   ...['generation-written', 'generation-staging', 'generation-staged', 'generation-switched'],
+  ...['snapshots-linked', 'snapshots-listed', 'marker-touched'],
 ];
 const SYNC_STEPS = ['synced', 'marked-live'];
 

@@ -68,7 +68,7 @@ export async function openTestRepository(
   const close = (): Promise<void> => pool.end();
   const repository: Repository = {
     ...{ home, common, config: sections.repository, pool, databaseUrl: database.url, log },
-    ...{ metrics: createMetrics(), signer, step, close },
+    ...{ metrics: createMetrics(), signer, step, close, now: () => new Date() },
   };
   await publishKey(repository);
   return {

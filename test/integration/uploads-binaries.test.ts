@@ -45,6 +45,7 @@ beforeAll(async () => {
     ...{ home, common, databaseUrl, log, pool, config: repositorySection.parse({}) },
     ...{ metrics: createMetrics(), signer: createSigner(key) },
     step: () => Promise.resolve(),
+    now: () => new Date(),
     close: () => pool.end(),
   };
 });

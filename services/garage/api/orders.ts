@@ -21,6 +21,7 @@ export function orderRoutes(app: Api): void {
       const rows = await repositoryRows<{ id: string }>(
         pool,
         `select id, kind, product, source, source_version as version, from_queue as "from", to_queue as "to",
+                to_generation as "toGeneration",
                 status, reason_code as "reasonCode", reason, requested_by as "requestedBy",
                 requested_at as "requestedAt", finished_at as "finishedAt"
            from repository.orders

@@ -128,12 +128,13 @@ export const published = z.object({
 
 export const order = z.object({
   id,
-  kind: z.string(),
+  kind: z.string().describe('promote or rollback'),
   product: z.string(),
-  source: z.string(),
+  source: text.describe('Null for a rollback, which takes every source that differs.'),
   version: text,
   from: text,
   to: text,
+  toGeneration: z.int().nullable().describe('What a rollback goes back to.'),
   status: status.describe('requested, blocked, accepted, done or refused'),
   reasonCode: text,
   reason: text,

@@ -133,10 +133,11 @@ async function requireRepository(garage: Garage): Promise<void> {
   });
 }
 
-function orderItem(row: OrderRow): Record<string, string | Date | null> {
+function orderItem(row: OrderRow): Record<string, string | number | Date | null> {
   return {
     ...{ id: row.id, kind: row.kind, product: row.product, source: row.source, version: row.source_version },
     ...{ from: row.from_queue, to: row.to_queue, requestedBy: row.requested_by, status: row.status },
+    toGeneration: row.kind === 'rollback' ? row.to_generation : null,
     ...{ reasonCode: row.reason_code, reason: row.reason },
     ...{ requestedAt: row.requested_at, finishedAt: row.finished_at },
   };
@@ -155,10 +156,16 @@ async function listOrders(
   if (options.json) return printJson(cli.output, rows.map(orderItem));
   const table = rows.map((row) => [
     ...[row.id, row.requested_at, row.requested_by ?? 'admin', row.product, row.source, row.source_version],
-    ...[`${row.from_queue} -> ${row.to_queue}`, row.status, row.reason],
+    ...[wayOf(row), row.status, row.reason],
   ]);
   const headings = ['ID', 'ORDERED', 'BY', 'PRODUCT', 'SOURCE', 'VERSION', 'WAY', 'STATUS', 'REASON'];
   printTable(cli.output, headings, table, 'There are no orders');
+}
+
+function wayOf(row: OrderRow): string {
+  return row.kind === 'rollback'
+    ? `${row.to_queue} back to ${String(row.to_generation)}`
+    : `${row.from_queue} -> ${row.to_queue}`;
 }
 
 async function promote(cli: Cli, garage: Garage, source: string, options: PromoteOptions): Promise<void> {

@@ -28,26 +28,38 @@ export async function mailOrders(garage: Garage): Promise<void> {
 }
 
 function orderMail(order: FinishedOrder, url: string): NewMail {
-  const what = order.source_version === null ? order.source : `${order.source} ${order.source_version}`;
-  const way = `from ${order.from_queue} to ${order.to_queue}`;
+  const { what, way, thread } = wordsOf(order);
   const done = order.status === 'done';
+  const [verb, past] = order.kind === 'promote' ? ['promote', 'promoted'] : ['roll back', 'rolled back'];
   return {
     kind: 'order',
     subjectKey: order.id,
     recipient: order.email,
-    thread: `${order.product}/${order.source}`,
-    subject: done ? `${what} promoted ${way}` : `${what} REFUSED ${way}`,
+    thread,
+    subject: done ? `${what} ${past} ${way}` : `${what} REFUSED ${way}`,
     body: [
-      `Order ${order.id}: promote ${what} for ${order.product} ${way}`,
+      `Order ${order.id}: ${verb} ${what} ${order.kind === 'promote' ? `for ${order.product} ` : ''}${way}`,
       done ? 'It is done.' : `It was refused: ${order.reason ?? order.reason_code ?? 'no reason was given'}`,
       `${url}/queues/${order.to_queue}/${order.product}`,
       '',
     ].join('\n'),
     headers: {
-      'X-Debian-Package': order.source,
+      ...(order.source === null ? {} : { 'X-Debian-Package': order.source }),
       ...(order.source_version === null ? {} : { 'X-Debian-Version': order.source_version }),
       'X-Autobuilder-Product': order.product,
-      'X-Autobuilder-Result': done ? 'promoted' : 'refused',
+      'X-Autobuilder-Result': done ? past.replace(' ', '-') : 'refused',
     },
+  };
+}
+
+function wordsOf(order: FinishedOrder): { what: string; way: string; thread: string } {
+  if (order.kind === 'rollback') {
+    const what = `${order.to_queue}/${order.product}`;
+    return { what, way: `to generation ${String(order.to_generation)}`, thread: what };
+  }
+  return {
+    what: order.source_version === null ? order.source : `${order.source} ${order.source_version}`,
+    way: `from ${order.from_queue} to ${order.to_queue}`,
+    thread: `${order.product}/${order.source}`,
   };
 }

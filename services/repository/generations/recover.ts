@@ -5,13 +5,14 @@ import type { QueueLock } from '../locks.ts';
 import { placesOf } from '../places.ts';
 import { isRenewalDue } from '../indexes/release.ts';
 import { activate, publish, wantedShape } from './publish.ts';
+import { arrangeSnapshots } from './snapshots.ts';
 import { currentNumber, generationFolder, isWritten } from './tree.ts';
 import { forgetPreparing, newestGeneration, preparingNumbers } from './rows.ts';
 
 /**
  * Brings (queue, product) to a whole state: forgets generations that were never staged, finishes a
- * switch that was cut off, and publishes when there is no generation yet, its folder is lost, the
- * configuration changed or its Valid-Until is half over. The caller holds the `publish` lock.
+ * switch that was cut off, lets go of old snapshots, and publishes when there is no generation yet, its folder
+ * is lost, the configuration changed or its Valid-Until is half over. The caller holds the `publish` lock.
  */
 export async function recover(repository: Repository, lock: QueueLock): Promise<void> {
   const places = placesOf(repository.home, lock.queue, lock.product);
@@ -30,9 +31,9 @@ export async function recover(repository: Repository, lock: QueueLock): Promise<
     return;
   }
   const newest = await newestGeneration(lock.client, lock);
-  if (newest && (await currentNumber(places)) !== newest.number) {
-    await activate(repository, places, newest.number);
-  }
+  if (!newest) return;
+  if ((await currentNumber(places)) !== newest.number) await activate(repository, lock, newest.number);
+  else await arrangeSnapshots(repository, lock);
 }
 
 /** Why a generation without changes is due, or null. */
@@ -43,5 +44,5 @@ async function dueCause(repository: Repository, lock: QueueLock): Promise<string
   if (newest === null) return 'initial';
   if (!(await isWritten(places, newest.number))) return 'repair';
   if (newest.shape !== JSON.stringify(shape)) return 'configuration';
-  return isRenewalDue(shape, newest.createdAt, new Date()) ? 'renewal' : null;
+  return isRenewalDue(shape, newest.datedAt ?? newest.createdAt, repository.now()) ? 'renewal' : null;
 }

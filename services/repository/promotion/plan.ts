@@ -2,50 +2,45 @@
 import type { CommonConfig } from '../../../shared/config/common.ts';
 import { compareVersions } from '../../../shared/debian/version.ts';
 import { AppError } from '../../../shared/errors/app-error.ts';
-import type { Queryable } from '../../../shared/database/pool.ts';
-import type { OrderRow } from '../../../shared/protocol/tables.ts';
+import type { OrderRow, PromotionRow } from '../../../shared/protocol/tables.ts';
+import type { Holdings } from '../generations/holdings.ts';
 import { requireProduct, requireQueue } from '../indexes/release.ts';
-import { namesOfOthers, takenBinary } from '../pool/owners.ts';
+import { takenBinary } from '../pool/owners.ts';
 import { membersOfSource, type KnownPackage } from '../pool/records.ts';
 
 export interface PromotionPlan {
   version: string;
   /** The source with all its binaries, as far as the target has not got them. */
   add: KnownPackage[];
-  /** The whole old source with its binaries. */
-  remove: KnownPackage[];
+  /** All that the target holds of the source then: nothing of another version. */
+  after: KnownPackage[];
 }
 
 /**
- * Works out the promotion from what both queues hold now. Throws an AppError that refuses it:
- * `queue-unknown`, `product-unknown`, `queue-order`, `source-not-there`, `version-not-there`,
- * `source-incomplete`, `already-there`, `version-older`, `binary-taken`. Its message is a sentence for the requester.
+ * Works out the promotion from what the first queue holds now and what the other one will hold by the orders
+ * before. Throws an AppError that refuses it: `source-not-there`, `version-not-there`, `source-incomplete`,
+ * `already-there`, `version-older`, `binary-taken`. Its message is a sentence for the requester.
  */
-export async function planPromotion(
-  database: Queryable,
-  common: CommonConfig,
-  order: OrderRow,
-): Promise<PromotionPlan> {
-  checkQueues(common, order);
-  const at = (queue: string): { queue: string; product: string } => ({ queue, product: order.product });
-  const offered = await membersOfSource(database, at(order.from_queue), order.source);
-  const held = await membersOfSource(database, at(order.to_queue), order.source);
+export async function planPromotion(holdings: Holdings, order: PromotionRow): Promise<PromotionPlan> {
+  const from = { queue: order.from_queue, product: order.product };
+  const offered = await membersOfSource(holdings.lock.client, from, order.source);
+  const held = await holdings.of(order.source);
   const version = chooseVersion(order, offered);
   const chosen = offered.filter((each) => each.sourceVersion === version);
   const heldIds = new Set(held.map((each) => each.id));
   const add = chosen.filter((each) => !heldIds.has(each.id));
   checkIsNewer(order, version, held, add);
-  const others = await namesOfOthers(database, at(order.to_queue), order.source, add);
-  const refusal = takenBinary(order.to_queue, others);
+  const refusal = takenBinary(order.to_queue, await holdings.namesOfOthers(order.source, add));
   if (refusal) throw refusal;
-  return { version, add, remove: held.filter((each) => each.sourceVersion !== version) };
+  return { version, add, after: [...held.filter((each) => each.sourceVersion === version), ...add] };
 }
 
-function checkQueues(common: CommonConfig, order: OrderRow): void {
+/** Throws `queue-unknown`, `product-unknown` or `queue-order` for what can never be carried out. */
+export function checkNames(common: CommonConfig, order: OrderRow): void {
   requireProduct(common, order.product);
   const from = common.queues.indexOf(requireQueue(common, order.from_queue));
   const to = common.queues.indexOf(requireQueue(common, order.to_queue));
-  if (to > from) return;
+  if (order.kind === 'rollback' || to > from) return;
   throw new AppError(
     'queue-order',
     `${order.to_queue} does not come after ${order.from_queue}; packages go ${common.queues.map((queue) => queue.name).join(', then ')}.`,
@@ -53,7 +48,7 @@ function checkQueues(common: CommonConfig, order: OrderRow): void {
 }
 
 /** The ordered version, or the newest whose source is there. */
-function chooseVersion(order: OrderRow, offered: readonly KnownPackage[]): string {
+function chooseVersion(order: PromotionRow, offered: readonly KnownPackage[]): string {
   const versions = offered.filter((each) => each.kind === 'source').map((each) => each.version);
   const newest = versions.toSorted(compareVersions).at(-1);
   if (newest === undefined) {
@@ -79,7 +74,7 @@ function chooseVersion(order: OrderRow, offered: readonly KnownPackage[]): strin
 }
 
 function checkIsNewer(
-  order: OrderRow,
+  order: PromotionRow,
   version: string,
   held: readonly KnownPackage[],
   add: readonly KnownPackage[],

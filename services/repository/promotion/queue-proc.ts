@@ -2,42 +2,44 @@
  * queue-proc: carries out what people ordered. `requested -> accepted -> done | refused`.
  *
  * `accepted` is committed before anything is done; `done` together with the generation. So after a crash
- * an accepted order is planned anew from what the queues hold then, and is carried out once. One order's
- * failure never stops the others; ours (a full disk) leaves the order accepted for the next sweep.
+ * an accepted order is planned anew from what the queues hold then, and is carried out once. Orders for one
+ * queue are one publish; an order's failure never stops the others; ours (a full disk) leaves them accepted
+ * for the next sweep.
  */
 import { wake } from '../../../shared/database/listen.ts';
 import { AppError } from '../../../shared/errors/app-error.ts';
-import { joinInside } from '../../../shared/files/safe-path.ts';
 import { GARAGE_CHANNEL, type OrderRow } from '../../../shared/protocol/tables.ts';
 import { coalesce, type Coalesced } from '../coalesce.ts';
 import type { Repository } from '../context.ts';
+import { Holdings } from '../generations/holdings.ts';
 import { publish } from '../generations/publish.ts';
 import { recover } from '../generations/recover.ts';
 import { withQueueLock, type QueueLock } from '../locks.ts';
-import { placesOf } from '../places.ts';
-import { placeIntoPool } from '../pool/place.ts';
-import { poolFiles } from '../pool/records.ts';
-import { planPromotion, type PromotionPlan } from './plan.ts';
-import { mayPromote } from './rights.ts';
-import { moveOrder, noteWaiting, openOrders } from './rows.ts';
+import { batches, type Batch } from './batches.ts';
+import { checkNames } from './plan.ts';
+import { moveOrder, noteWaiting, openOrder, openOrders } from './rows.ts';
+import { takePromotion, takeRollback, type Taken } from './take.ts';
 
-/** A queue manager may be publishing a large set; past this the order waits for the next sweep. */
+/** A queue manager may be publishing a large set; past this the orders wait for the next sweep. */
 const LOCK_WAIT_MS = 30_000;
 
 /** Codes that refuse an order; every other error is ours and is tried again. */
 const REFUSALS = [
   ...['queue-unknown', 'product-unknown', 'queue-order', 'source-not-there', 'version-not-there'],
-  ...['source-incomplete', 'already-there', 'version-older', 'binary-taken', 'not-allowed'],
+  ...['source-incomplete', 'already-there', 'version-older', 'binary-taken', 'not-allowed', 'rolled-back'],
+  ...['generation-unknown', 'changes-unknown', 'queue-moved-on', 'nothing-to-roll-back', 'files-gone'],
 ];
 
 /** One run takes every open order; `onPublished` tells rqp. */
 export function createQueueProc(repository: Repository, onPublished: () => void): Coalesced {
   const sweep = async (): Promise<void> => {
-    for (const order of await openOrders(repository.pool)) {
+    for (const batch of batches(await openOrders(repository.pool))) {
       try {
-        if (await carryOut(repository, order)) onPublished();
+        if (await carryOut(repository, batch)) onPublished();
       } catch (error) {
-        await fail(repository, order, error);
+        const { queue, product, orders } = batch;
+        const facts = { queue, product, orders: orders.map((order) => order.id) };
+        repository.log.error({ err: error, ...facts }, 'orders failed, tried again at the next sweep');
       }
     }
   };
@@ -45,72 +47,79 @@ export function createQueueProc(repository: Repository, onPublished: () => void)
 }
 
 /** True when a generation came of it. */
-async function carryOut(repository: Repository, order: OrderRow): Promise<boolean> {
-  await checkRights(repository, order);
-  if (order.status === 'requested') {
-    await planPromotion(repository.pool, repository.common, order); // refused before it is accepted
-    if (!(await moveOrder(repository.pool, { id: order.id, from: 'requested', to: 'accepted' })))
-      return false;
-    await repository.step('order-accepted');
-  }
-  const accepted: OrderRow = { ...order, status: 'accepted' };
-  const at = { queue: order.to_queue, product: order.product };
-  const done = await withQueueLock(
-    repository.pool,
-    { kind: 'publish', ...at, waitMs: LOCK_WAIT_MS },
-    (lock) => promote(repository, lock, accepted),
-  );
+async function carryOut(repository: Repository, { queue, product, orders }: Batch): Promise<boolean> {
+  const possible = await each(repository, orders, (order) => {
+    checkNames(repository.common, order);
+    return Promise.resolve(order);
+  });
+  if (possible.length === 0) return false;
+  const at = { kind: 'publish', queue, product, waitMs: LOCK_WAIT_MS } as const;
+  const done = await withQueueLock(repository.pool, at, async (lock) => {
+    await recover(repository, lock);
+    const holdings = new Holdings(lock);
+    const taken = await each(repository, possible, (order) => take(repository, holdings, order));
+    if (taken.length > 0) await publishOrders(repository, lock, holdings, taken);
+    return taken.length > 0;
+  });
   return done === true;
 }
 
-async function checkRights(repository: Repository, order: OrderRow): Promise<void> {
-  if (await mayPromote(repository.pool, order)) return;
-  throw new AppError(
-    'not-allowed',
-    `${order.requested_by ?? ''} is not a maintainer of ${order.source} in ${order.product}; its maintainers and admins may promote it.`,
-  );
+/** Results of those orders for which there is one; what goes wrong with one is written on that one. */
+async function each<T>(
+  repository: Repository,
+  orders: readonly OrderRow[],
+  work: (order: OrderRow) => Promise<T | null>,
+): Promise<T[]> {
+  const results: T[] = [];
+  for (const order of orders) {
+    try {
+      const result = await work(order);
+      if (result !== null) results.push(result);
+    } catch (error) {
+      await fail(repository, order, error);
+    }
+  }
+  return results;
 }
 
-async function promote(repository: Repository, lock: QueueLock, order: OrderRow): Promise<boolean> {
-  await recover(repository, lock);
-  const plan = await planPromotion(lock.client, repository.common, order);
-  await linkFiles(repository, lock, order, plan);
-  await repository.step('order-linked');
+/** Decides one order and adds what it changes; null when somebody else has decided it. */
+async function take(repository: Repository, holdings: Holdings, seen: OrderRow): Promise<Taken | null> {
+  const order = await openOrder(holdings.lock.client, seen.id);
+  if (!order) return null;
+  return order.kind === 'rollback'
+    ? takeRollback(repository, holdings.lock, order)
+    : takePromotion(repository, holdings, order);
+}
+
+async function publishOrders(
+  repository: Repository,
+  lock: QueueLock,
+  holdings: Holdings,
+  taken: readonly Taken[],
+): Promise<void> {
+  const { queue, product } = lock;
+  const requesters = new Set(taken.map(({ order }) => order.requested_by));
+  // A roll-back is alone in its batch and brings its own changes.
+  const rollback = taken.find((one) => one.rollback)?.rollback;
   await publish(repository, lock, {
-    queue: order.to_queue,
-    product: order.product,
-    add: plan.add.map((each) => each.id),
-    remove: plan.remove.map((each) => each.id),
-    cause: 'promotion',
-    who: order.requested_by,
+    ...{ queue, product, ...(rollback ?? holdings.changes()) },
+    cause: rollback ? 'rollback' : 'promotion',
+    who: requesters.size === 1 ? ([...requesters][0] ?? null) : null,
     alongside: async (client, generation) => {
-      const change = { id: order.id, from: 'accepted', to: 'done' } as const;
-      if (!(await moveOrder(client, change, { generationId: generation.id }))) {
-        throw new AppError('order-taken', 'Another process carried out this order');
+      for (const { order } of taken) {
+        const change = { id: order.id, from: 'accepted', to: 'done' } as const;
+        if (!(await moveOrder(client, change, { generationId: generation.id }))) {
+          throw new AppError('order-taken', `Another process carried out order ${order.id}`);
+        }
       }
     },
   });
-  repository.metrics.orders.inc({ result: 'done' });
-  return true;
-}
-
-async function linkFiles(
-  repository: Repository,
-  lock: QueueLock,
-  order: OrderRow,
-  plan: PromotionPlan,
-): Promise<void> {
-  const from = placesOf(repository.home, order.from_queue, order.product);
-  const to = placesOf(repository.home, order.to_queue, order.product);
-  const paths = [...new Set(plan.add.flatMap((each) => each.files))];
-  for (const file of await poolFiles(lock.client, order.product, paths)) {
-    await placeIntoPool(joinInside(from.pool, file.path), to.pool, file);
-  }
+  repository.metrics.orders.inc({ result: 'done' }, taken.length);
 }
 
 async function fail(repository: Repository, order: OrderRow, error: unknown): Promise<void> {
   const { log, pool } = repository;
-  const facts = { order: order.id, source: order.source, to: order.to_queue };
+  const facts = { order: order.id, kind: order.kind, source: order.source, to: order.to_queue };
   if (error instanceof AppError && error.code === 'rights-unavailable') {
     await noteWaiting(pool, order, error.code, error.message);
     log.warn({ ...facts, hint: error.hint }, error.message);
@@ -120,11 +129,10 @@ async function fail(repository: Repository, order: OrderRow, error: unknown): Pr
     log.error({ err: error, ...facts }, 'order failed, tried again at the next sweep');
     return;
   }
-  const { rows } = await pool.query<OrderRow>('select * from orders where id = $1', [order.id]);
-  const status = rows[0]?.status;
-  if (status !== 'requested' && status !== 'accepted') return;
+  const open = await openOrder(pool, order.id);
+  if (!open) return;
   const change = { code: error.code, reason: error.message };
-  await moveOrder(pool, { id: order.id, from: status, to: 'refused' }, change);
+  await moveOrder(pool, { id: order.id, from: open.status, to: 'refused' }, change);
   await wake(pool, GARAGE_CHANNEL);
   repository.metrics.orders.inc({ result: 'refused' });
   log.info({ ...facts, code: error.code }, 'order refused');

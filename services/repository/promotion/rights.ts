@@ -7,18 +7,23 @@ import type { OrderRow } from '../../../shared/protocol/tables.ts';
 const NO_VIEW = ['42P01', '3F000', '42501'];
 
 /**
- * True when the order's requester may promote its source; an order without one comes from the garage
- * host's command line. Throws `rights-unavailable` while garage's view cannot be read.
+ * Those of `sources` that the order's requester may not change; an order without one comes from the garage
+ * host's command line and may change all. Throws `rights-unavailable` while garage's view cannot be read.
  */
-export async function mayPromote(database: Queryable, order: OrderRow): Promise<boolean> {
-  if (order.requested_by === null) return true;
+export async function sourcesDenied(
+  database: Queryable,
+  order: Pick<OrderRow, 'requested_by' | 'product'>,
+  sources: readonly string[],
+): Promise<string[]> {
+  if (order.requested_by === null) return [];
   try {
-    const { rows } = await database.query(
-      `select 1 from garage.promotion_rights
-        where login = $1 and (admin or (product = $2 and source = $3)) limit 1`,
-      [order.requested_by, order.product, order.source],
+    const { rows } = await database.query<{ source: string }>(
+      `select s.source from unnest($3::text[]) as s (source)
+        where not exists (select 1 from garage.promotion_rights r
+                           where r.login = $1 and (r.admin or (r.product = $2 and r.source = s.source)))`,
+      [order.requested_by, order.product, sources],
     );
-    return rows.length > 0;
+    return rows.map((row) => row.source);
   } catch (error) {
     if (!NO_VIEW.includes(String((error as { code?: unknown }).code))) throw error;
     throw new AppError('rights-unavailable', 'Waiting for garage to say who may promote.', {

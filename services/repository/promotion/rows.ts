@@ -23,6 +23,15 @@ export async function openOrders(database: Queryable): Promise<OrderRow[]> {
   return rows;
 }
 
+/** The order as it is now, or null when it is decided. */
+export async function openOrder(database: Queryable, id: string): Promise<OrderRow | null> {
+  const { rows } = await database.query<OrderRow>(
+    `select * from orders where id = $1 and status in ('requested', 'accepted')`,
+    [id],
+  );
+  return rows[0] ?? null;
+}
+
 /**
  * Compare-and-set of an order's status; false when somebody else moved it. Throws for a change that
  * {@link ORDER_TRANSITIONS} does not allow: that is a bug, never an input.

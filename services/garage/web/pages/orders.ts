@@ -1,4 +1,4 @@
-/** Promotion orders with what became of them. */
+/** Orders with what became of them. */
 import type { Queryable } from '../../../../shared/database/pool.ts';
 import type { OrderRow } from '../../../../shared/protocol/tables.ts';
 import { badge, time } from '../format.ts';
@@ -31,18 +31,24 @@ export async function orderRows(
 }
 
 export function orderTable(rows: OrderRow[]): Markup {
-  return table('Promotion orders, newest first', COLUMNS, rows, 'Nothing was ordered yet.');
+  return table('Orders, newest first', COLUMNS, rows, 'Nothing was ordered yet.');
 }
 
 const COLUMNS: Column<OrderRow>[] = [
   {
-    head: 'Source',
+    head: 'What',
     cell: (row) =>
-      html`<a href="/sources/${row.product}/${encodeURIComponent(row.source)}">${row.source}</a>
-        ${row.source_version}`,
+      row.kind === 'rollback'
+        ? html`<a href="/queues/${row.to_queue}/${row.product}/generations">all of it</a>`
+        : html`<a href="/sources/${row.product}/${encodeURIComponent(row.source)}">${row.source}</a>
+            ${row.source_version}`,
   },
   { head: 'From', cell: (row) => row.from_queue },
-  { head: 'To', cell: (row) => row.to_queue },
+  {
+    head: 'To',
+    cell: (row) =>
+      row.kind === 'rollback' ? `back to generation ${String(row.to_generation)}` : row.to_queue,
+  },
   { head: 'State', cell: (row) => badge(row.status) },
   {
     head: 'Reason',

@@ -46,7 +46,7 @@ export function queuePages(app: FastifyInstance): void {
         <h2>What it holds</h2>
         ${table('Sources in this queue', columns(reply, state, rights), rows, EMPTY)}
         ${more && moreLink(`/queues/${queue}/${product}`, more, 'More sources')}
-        <h2>Promotion orders</h2>
+        <h2>Orders</h2>
         ${orderTable(await orderRows(garage.pool, { product, queue }, ORDERS))}`,
     });
   });

@@ -51,7 +51,7 @@ export function sourcePage(app: FastifyInstance): void {
         ])}
         <h2>Versions</h2>
         ${table('Versions, newest first', columns(builds, published), versions, 'No version was uploaded here.')}
-        <h2>Promotion orders</h2>
+        <h2>Orders</h2>
         ${orderTable(orders)}`,
     });
   });
