@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { queueName } from '../../shared/protocol/names.ts';
 import { FORM_NAMES } from './indexes/forms/form.ts';
 import { cronExpression, listenAddress } from '../../shared/config/fields.ts';
+import { mirrorsSection } from './mirror/config.ts';
 import { liveTargets } from './sync/config.ts';
 
 /** How long generations are kept; the newest of all always is. */
@@ -84,5 +85,7 @@ export const repositorySection = z.strictObject({
   keyringPackage: z.boolean().default(true),
   /** Of a signer that runs by itself; default: the service starts its own. */
   signerSocket: z.string().startsWith('/', 'must be an absolute path').optional(),
+  /** Local mirrors of other archives; docs/mirror.md. */
+  mirrors: mirrorsSection.prefault({}),
 });
 export type RepositoryConfig = z.infer<typeof repositorySection>;

@@ -21,6 +21,8 @@ export interface Home {
   repositoryIncoming: string;
   staging: string;
   live: string;
+  /** Local mirrors of other archives: `<name>/`. */
+  mirrors: string;
 }
 
 /** The folders below `root`; default `$AUTOBUILDER_HOME`, then `./var`. Makes nothing. */
@@ -43,5 +45,6 @@ export function homeFolders(root: string = process.env['AUTOBUILDER_HOME'] ?? 'v
     repositoryIncoming: at('repository', 'incoming'),
     staging: at('repository', 'staging'),
     live: at('live'),
+    mirrors: at('mirrors'),
   };
 }

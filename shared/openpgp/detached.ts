@@ -26,7 +26,8 @@ async function parse(bytes: Uint8Array): Promise<Signature> {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
   try {
     const isArmored = text.startsWith('-----BEGIN PGP SIGNATURE-----');
-    return await readSignature(isArmored ? { armoredSignature: text } : { binarySignature: bytes });
+    if (isArmored) return await readSignature({ armoredSignature: text });
+    return await readSignature({ binarySignature: new Uint8Array(bytes) });
   } catch (cause) {
     throw new AppError('signature-invalid', `The signature cannot be read: ${messageOf(cause)}`, { cause });
   }

@@ -23,11 +23,12 @@ export async function readKeyring(content: Uint8Array, where: string): Promise<K
   const text = Buffer.from(content.buffer, content.byteOffset, content.length).toString('latin1');
   const isArmored = text.includes('-----BEGIN PGP PUBLIC KEY BLOCK-----');
   if (text.includes('-----BEGIN PGP PRIVATE KEY BLOCK-----')) throw bad('holds a private key');
-  const keys: Key[] = await readKeys(isArmored ? { armoredKeys: text } : { binaryKeys: content }).catch(
-    (cause: unknown) => {
-      throw bad('is not an OpenPGP keyring', cause);
-    },
-  );
+  const reading: Promise<Key[]> = isArmored
+    ? readKeys({ armoredKeys: text })
+    : readKeys({ binaryKeys: new Uint8Array(content) });
+  const keys = await reading.catch((cause: unknown) => {
+    throw bad('is not an OpenPGP keyring', cause);
+  });
   if (keys.length === 0 || keys.length > MAX_KEYS) throw bad(`holds ${String(keys.length)} keys`);
   if (keys.some((key) => key.isPrivate())) throw bad('holds a private key');
   return keys.map((key) => ({

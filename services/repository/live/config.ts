@@ -7,5 +7,7 @@ export const liveSection = z.strictObject({
   listen: listenAddress.prefault('127.0.0.1:8081'),
   /** What is served; default `$AUTOBUILDER_HOME/live`. */
   root: z.string().startsWith('/', 'must be an absolute path').optional(),
+  /** Local mirrors, served below /mirror/; default `$AUTOBUILDER_HOME/mirrors`. */
+  mirrors: z.string().startsWith('/', 'must be an absolute path').optional(),
 });
 export type LiveConfig = z.infer<typeof liveSection>;

@@ -9,8 +9,9 @@ await runService('live', async (log) => {
   const { home, sections, ...loaded } = await loadConfig({ live: liveSection });
   const common = await loaded.common();
   const root = sections.live.root ?? home.live;
-  await mkdir(root, { recursive: true });
-  const server = await buildLiveServer({ root, common, log });
+  const mirrors = sections.live.mirrors ?? home.mirrors;
+  for (const folder of [root, mirrors]) await mkdir(folder, { recursive: true });
+  const server = await buildLiveServer({ root, mirrors, common, log });
   const address = await server.listen(sections.live.listen);
   log.info({ address, root }, 'live listens');
   return { ready: { address, root }, close: () => server.close() };

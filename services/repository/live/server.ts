@@ -2,7 +2,7 @@
  * Plain files over HTTP, as any web server would serve them: ranges, conditional requests, no dot files,
  * no listings. It reads live and nothing else.
  */
-import fastifyStatic from '@fastify/static';
+import fastifyStatic, { type FastifyStaticOptions } from '@fastify/static';
 import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import path from 'node:path';
 import type { CommonConfig } from '../../../shared/config/common.ts';
@@ -35,9 +35,26 @@ export function unescapeReserved(url: string): string {
   return url.replaceAll(RESERVED_IN_NAMES, (escaped) => decodeURIComponent(escaped));
 }
 
-/** Not yet listening. `root` must be there. */
+function staticFiles(
+  root: string,
+  prefix: string,
+  control: (relative: string) => string,
+): FastifyStaticOptions {
+  return {
+    ...{ root, prefix, index: false, list: false, redirect: false, dotfiles: 'ignore' },
+    ...{ cacheControl: false, decorateReply: false },
+    setHeaders: (reply, file) => {
+      void reply.header('cache-control', control(path.relative(root, file)));
+      void reply.header('x-content-type-options', 'nosniff');
+    },
+  };
+}
+
+/** Not yet listening. `root` and `mirrors` must be there. */
 export async function buildLiveServer(options: {
   root: string;
+  /** Local mirrors of other archives, served as `/mirror/NAME/`. */
+  mirrors?: string;
   common: CommonConfig;
   log: Logger;
 }): Promise<FastifyInstance> {
@@ -49,14 +66,12 @@ export async function buildLiveServer(options: {
     logController: new LogController({ disableRequestLogging: true }),
     ...{ bodyLimit: MAX_BODY_BYTES, requestTimeout: REQUEST_TIMEOUT_MS, forceCloseConnections: true },
   });
-  await server.register(fastifyStatic, {
-    ...{ root: options.root, index: false, list: false, redirect: false, dotfiles: 'ignore' },
-    ...{ cacheControl: false, decorateReply: false },
-    setHeaders: (reply, file) => {
-      void reply.header('cache-control', cacheControl(path.relative(options.root, file)));
-      void reply.header('x-content-type-options', 'nosniff');
-    },
-  });
+  await server.register(fastifyStatic, staticFiles(options.root, '/', cacheControl));
+  if (options.mirrors !== undefined) {
+    // A name in somebody else's archive may get another content one day: only a sum is for ever.
+    const control = (file: string): string => (file.includes('/by-hash/') ? FOR_EVER : ASK_EACH_TIME);
+    await server.register(fastifyStatic, staticFiles(options.mirrors, '/mirror/', control));
+  }
   server.get('/', (request, reply) => {
     void reply.header('cache-control', ASK_EACH_TIME);
     void reply.header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'");
