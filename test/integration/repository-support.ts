@@ -28,6 +28,8 @@ export interface TestRepository extends Repository {
   env: Record<string, string>;
   /** One sweep of every queue and product. */
   sweep(): Promise<void>;
+  /** Stops the repository's clock at a time; null lets it go again. */
+  setClock(date: Date | null): void;
   /** Makes the named step throw once; see `Repository.step`. */
   crashAfter(step: string): void;
   /** Steps that were passed since the last call, in order. */
@@ -61,6 +63,7 @@ export async function openTestRepository(
   const signer = createSigner(await ensureArchiveKey(home, { name: 'Test', email: 'test@example.org' }));
   const crashes = new Set<string>();
   let passed: string[] = [];
+  let clock: Date | null = null;
   const step = (name: string): Promise<void> => {
     passed.push(name);
     return crashes.delete(name) ? Promise.reject(new Error(`crash after ${name}`)) : Promise.resolve();
@@ -68,7 +71,7 @@ export async function openTestRepository(
   const close = (): Promise<void> => pool.end();
   const repository: Repository = {
     ...{ home, common, config: sections.repository, pool, databaseUrl: database.url, log },
-    ...{ metrics: createMetrics(), signer, step, close, now: () => new Date() },
+    ...{ metrics: createMetrics(), signer, step, close, now: () => clock ?? new Date() },
   };
   await publishKey(repository);
   return {
@@ -76,6 +79,9 @@ export async function openTestRepository(
     env: minimalEnvironment({ AUTOBUILDER_HOME: root, DATABASE_URL: database.url }),
     sweep: async () => {
       for (const at of queueProducts(common)) await sweepQueue(repository, at);
+    },
+    setClock: (date) => {
+      clock = date;
     },
     crashAfter: (name) => void crashes.add(name),
     passed: () => {
