@@ -1,6 +1,6 @@
 /**
  * Plain files over HTTP, as any web server would serve them: ranges, conditional requests, no dot files,
- * no listings. It reads live and nothing else.
+ * no listings but what lies there as a page. It reads live and nothing else.
  */
 import fastifyStatic, { type FastifyStaticOptions } from '@fastify/static';
 import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
@@ -21,7 +21,9 @@ const ASK_EACH_TIME = 'public, no-cache';
 /** The Cache-Control of a path below live's root. */
 export function cacheControl(relative: string): string {
   const parts = relative.split(path.sep);
-  return parts[1] === 'pool' || parts.includes('by-hash') ? FOR_EVER : ASK_EACH_TIME;
+  // The list of snapshots changes; what is in one does not.
+  const isSnapshot = parts[1] === 'snapshot' && parts.length > 3;
+  return isSnapshot || parts[1] === 'pool' || parts.includes('by-hash') ? FOR_EVER : ASK_EACH_TIME;
 }
 
 /** RFC 3986's reserved characters that a file name may hold; never `/`, `?`, `#` or `%` itself. */
@@ -41,7 +43,9 @@ function staticFiles(
   control: (relative: string) => string,
 ): FastifyStaticOptions {
   return {
-    ...{ root, prefix, index: false, list: false, redirect: false, dotfiles: 'ignore' },
+    // Of our own, only the list of snapshots has an index page.
+    ...{ root, prefix, index: prefix === '/' ? 'index.html' : false },
+    ...{ list: false, redirect: false, dotfiles: 'ignore' },
     ...{ cacheControl: false, decorateReply: false },
     setHeaders: (reply, file) => {
       void reply.header('cache-control', control(path.relative(root, file)));

@@ -1,0 +1,146 @@
+/** `autobuilder rollback` */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { printJson } from '../../../shared/cli/output.ts';
+import { chooseProduct } from '../../../shared/cli/input.ts';
+import type { Cli } from '../../../shared/cli/program.ts';
+import { firstRow, transaction } from '../../../shared/database/pool.ts';
+import { AppError } from '../../../shared/errors/app-error.ts';
+import { findGeneration, generationBefore } from '../../../shared/protocol/generation-history.ts';
+import { orderRollback } from '../../../shared/protocol/rollback-order.ts';
+import type { OrderRow } from '../../../shared/protocol/tables.ts';
+import type { Repository } from '../context.ts';
+import { planRollback, type RollbackPlan } from '../generations/rollback.ts';
+import { requireQueue } from '../indexes/release.ts';
+import { withRepository } from './context.ts';
+import { printDifferences } from './generations.ts';
+
+/** Between looks at the order. */
+const POLL_MS = 300;
+/** A publish takes seconds; a service that is down is found out in time. */
+const DEFAULT_TIMEOUT_S = 120;
+
+interface Options {
+  dryRun?: boolean;
+  as?: string;
+  timeout?: string;
+  json?: boolean;
+}
+
+export function addRollbackCommand(cli: Cli): void {
+  cli.program
+    .command('rollback <queue> <product> [generation]')
+    .description(
+      'publish what a generation held as a new one; default: what was there before the last change',
+    )
+    .option('--dry-run', 'say what clients would see; change nothing')
+    .option(
+      '--as <login>',
+      'in the name of this account, with its rights; default: the admin of this machine',
+    )
+    .option('--timeout <seconds>', `stop waiting then (default: ${String(DEFAULT_TIMEOUT_S)})`)
+    .option('--json', 'as JSON')
+    .action((queue: string, product: string, generation: string | undefined, options: Options) =>
+      withRepository((repository) => rollback(cli, repository, { queue, product, generation }, options)),
+    );
+}
+
+async function rollback(
+  cli: Cli,
+  repository: Repository,
+  asked: { queue: string; product: string; generation: string | undefined },
+  options: Options,
+): Promise<void> {
+  const timeoutMs = readTimeoutMs(options.timeout);
+  const queue = requireQueue(repository.common, asked.queue).name;
+  const product = chooseProduct(repository.common.products, asked.product).name;
+  const to = await chooseGeneration(repository, { queue, product }, asked.generation);
+  const plan = await planRollback(repository, repository.pool, { queue, product, to, seen: null });
+  if (options.dryRun === true) return showPlan(cli, plan, options);
+  const request = { queue, product, to, seen: plan.from, requestedBy: options.as ?? null };
+  const id = await transaction(repository.pool, (client) => orderRollback(client, request));
+  const order = await waitForOrder(cli, repository, id, timeoutMs);
+  if (order.status === 'refused') {
+    throw new AppError(order.reason_code ?? 'rollback-refused', order.reason ?? 'The roll-back was refused');
+  }
+  const generation = await numberOf(repository, order);
+  if (options.json) {
+    return printJson(cli.output, { order: order.id, status: order.status, generation, ...planItem(plan) });
+  }
+  printDifferences(cli, plan.differences, '');
+  cli.output.out(
+    `rolled ${queue}/${product} back to generation ${String(to)}: it is generation ${String(generation)} now\n`,
+  );
+  warnOfDowngrades(cli, plan);
+}
+
+async function chooseGeneration(
+  repository: Repository,
+  at: { queue: string; product: string },
+  text: string | undefined,
+): Promise<number> {
+  if (text !== undefined) return findGeneration(repository.pool, at, text);
+  const before = await generationBefore(repository.pool, at);
+  if (before !== null) return before;
+  throw new AppError('nothing-to-roll-back', `${at.queue} never held anything else for ${at.product}`);
+}
+
+function planItem({ queue, product, from, to, differences }: RollbackPlan): object {
+  return { queue, product, from, to, changes: differences };
+}
+
+function showPlan(cli: Cli, plan: RollbackPlan, options: Options): void {
+  if (options.json) return printJson(cli.output, { dryRun: true, ...planItem(plan) });
+  printDifferences(cli, plan.differences, '');
+  cli.output.out(
+    `would roll ${plan.queue}/${plan.product} back from generation ${String(plan.from)} to ${String(plan.to)}\n`,
+  );
+  warnOfDowngrades(cli, plan);
+}
+
+/** apt installs what is newer, never what is older, unless it is told to. */
+function warnOfDowngrades(cli: Cli, { differences }: RollbackPlan): void {
+  const count = differences.filter(
+    (each) => each.kind !== 'source' && (each.change === 'downgraded' || each.change === 'removed'),
+  ).length;
+  if (count === 0) return;
+  cli.output.err(
+    `note: apt neither downgrades nor removes by itself: who has installed any of ${String(count)} packages keeps it until a newer version comes, or says apt install PACKAGE=VERSION\n`,
+  );
+}
+
+function readTimeoutMs(text: string | undefined): number {
+  const seconds = Number(text ?? DEFAULT_TIMEOUT_S);
+  if (seconds > 0 && seconds <= 86_400) return seconds * 1000;
+  throw new AppError('timeout-invalid', '--timeout is a number of seconds, a day at most');
+}
+
+/** Throws `order-unfinished` when its time is over; the order itself stays. */
+async function waitForOrder(
+  cli: Cli,
+  repository: Repository,
+  id: string,
+  timeoutMs: number,
+): Promise<OrderRow> {
+  const deadlineMs = Date.now() + timeoutMs;
+  cli.output.err(`order ${id}\n`);
+  for (;;) {
+    const { rows } = await repository.pool.query<OrderRow>('select * from orders where id = $1', [id]);
+    const order = firstRow(rows, 'order-unknown', `There is no order ${id}`);
+    if (order.status === 'done' || order.status === 'refused') return order;
+    if (Date.now() > deadlineMs) {
+      const why = order.reason === null ? '' : `: ${order.reason}`;
+      throw new AppError('order-unfinished', `Order ${id} is still ${order.status}${why}`, {
+        hint: 'The order stays; see autobuilder order list. Does the repository service run?',
+      });
+    }
+    await sleep(POLL_MS);
+  }
+}
+
+async function numberOf(repository: Repository, order: OrderRow): Promise<number | null> {
+  const { rows } = await repository.pool.query<{ number: number }>(
+    'select number from generations where id = $1',
+    [order.generation_id],
+  );
+  return rows[0]?.number ?? null;
+}
