@@ -1,7 +1,11 @@
 import type { Cli } from '../../../shared/cli/program.ts';
 import { addGcCommand } from './gc.ts';
+import { addGenerationCommands } from './generations.ts';
+import { addRollbackCommand } from './rollback.ts';
 
 /** Adds what works with the repository's tables and folders. */
 export function addRepositoryCommands(cli: Cli): void {
   addGcCommand(cli);
+  addGenerationCommands(cli);
+  addRollbackCommand(cli);
 }
