@@ -1,3 +1,4 @@
+import path from 'node:path';
 import type { CommonConfig } from '../../shared/config/common.ts';
 import type { Home } from '../../shared/config/home.ts';
 import { loadConfig } from '../../shared/config/load.ts';
@@ -6,8 +7,9 @@ import { migrate } from '../../shared/database/migrate.ts';
 import { createLogger, type Logger } from '../../shared/log/logger.ts';
 import { repositorySection, type RepositoryConfig } from './config.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
-import { ensureArchiveKey } from './signing/archive-key.ts';
-import { createSigner, type Signer } from './signing/signer.ts';
+import { keySettings } from './signing/archive-key.ts';
+import { createSignerClient } from './signing/client.ts';
+import type { Signer } from './signing/signer.ts';
 
 /** What every part of the repository works with; made once by the service or a test. */
 export interface Repository {
@@ -32,7 +34,7 @@ export interface Repository {
 
 const MIGRATIONS = new URL('migrations', import.meta.url).pathname;
 
-/** Loads the configuration, reaches (or starts) the database, migrates, and makes the archive key if there is none. */
+/** Loads the configuration, reaches (or starts) the database and migrates. The signer starts when it is first asked. */
 export async function openRepository(log: Logger = createLogger('repository')): Promise<Repository> {
   const { home, sections, ...loaded } = await loadConfig({
     database: databaseSection,
@@ -41,16 +43,33 @@ export async function openRepository(log: Logger = createLogger('repository')): 
   const common = await loaded.common();
   const url = await databaseUrl(sections.database, home);
   await migrate(url, 'repository', MIGRATIONS);
-  const keys = await ensureArchiveKey(home, { name: common.name, email: sections.repository.keyEmail });
   const pool = createPool(url, 'repository', (error) =>
     log.warn({ err: error }, 'idle database connection broke'),
   );
+  const metrics = createMetrics();
+  const config = sections.repository;
+  const signer = createSignerClient({
+    signer:
+      config.signerSocket === undefined
+        ? { settings: keySettings(home, common.name, config) }
+        : { socket: config.signerSocket },
+    ...{ requester: whoAsks(), log },
+    onRestart: () => metrics.signerRestarts.inc(),
+    onSigned: (result) => metrics.signatures.inc({ result }),
+  });
   return {
-    ...{ home, common, config: sections.repository, pool, databaseUrl: url, log },
-    metrics: createMetrics(),
-    signer: createSigner(keys),
+    ...{ home, common, config, pool, databaseUrl: url, log, metrics, signer },
     step: () => Promise.resolve(),
     now: () => new Date(),
-    close: () => pool.end(),
+    close: async () => {
+      await signer.close();
+      await pool.end();
+    },
   };
+}
+
+/** For the signer's audit log: the program, its process and its user. */
+function whoAsks(): string {
+  const program = path.relative(path.resolve(import.meta.dirname, '../..'), process.argv[1] ?? '');
+  return `${program} (process ${String(process.pid)}, user ${String(process.getuid?.())})`;
 }

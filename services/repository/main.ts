@@ -12,7 +12,7 @@ await runService('repository', async (log) => {
   const service = await startService(repository);
   const queues = repository.common.queues.map((queue) => queue.name);
   return {
-    ready: { address, queues, key: repository.signer.publicKey.fingerprint },
+    ready: { address, queues, key: repository.signer.signing },
     async close() {
       await service.stop();
       await health.close();

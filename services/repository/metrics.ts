@@ -10,6 +10,11 @@ export interface Metrics {
   poolRemoved: Counter<'queue'>;
   syncs: Counter<'result'>;
   syncSeconds: Histogram;
+  signatures: Counter<'result'>;
+  /** Starts of the signing process after the first. */
+  signerRestarts: Counter;
+  /** When each published archive key ends; 0 for never. */
+  keyExpires: Gauge<'fingerprint' | 'state'>;
   /** Markers that rqp has not yet brought to every target. */
   syncsWaiting: Gauge;
 }
@@ -45,6 +50,16 @@ export function createMetrics(): Metrics {
     }),
     publishSeconds: new Histogram({
       ...{ name: name('publish_seconds'), help: 'From intent to switched', registers },
+    }),
+    signatures: new Counter({
+      ...{ name: name('signatures_total'), help: 'Releases signed', labelNames: ['result'], registers },
+    }),
+    signerRestarts: new Counter({
+      ...{ name: name('signer_restarts_total'), help: 'Signing processes that were lost', registers },
+    }),
+    keyExpires: new Gauge({
+      ...{ name: name('key_expires_timestamp_seconds'), help: 'When an archive key ends; 0: never' },
+      ...{ labelNames: ['fingerprint', 'state'], registers },
     }),
     syncs: new Counter({
       ...{ name: name('syncs_total'), help: 'Syncs to live', labelNames: ['result'], registers },

@@ -7,7 +7,7 @@ import type { Repository } from './context.ts';
 import { sweepQueue } from './incoming/manager.ts';
 import { queueProducts } from './places.ts';
 import { createQueueProc } from './promotion/queue-proc.ts';
-import { publishKey } from './signing/publish-key.ts';
+import { createKeyKeeper } from './signing/keeper.ts';
 import { createRqp } from './sync/rqp.ts';
 import { createUpkeep } from './upkeep/upkeep.ts';
 import { watchIncoming, watchMarkers } from './watch.ts';
@@ -23,19 +23,24 @@ export interface Service {
 /** Publishes what is due (each queue with each product, empty at first) and starts all loops. */
 export async function startService(repository: Repository): Promise<Service> {
   const ending = new AbortController();
-  await publishKey(repository);
   const rqp = createRqp(repository, { signal: ending.signal });
   const managers = new Map(
     repository.common.queues.map((queue) => [queue.name, createManager(repository, queue.name, rqp)]),
   );
   const proc = createQueueProc(repository, () => rqp.wake());
-  const wakeAll = (): void => {
+  const wakeManagers = (): void => {
     for (const manager of managers.values()) manager.wake();
+  };
+  const keeper = createKeyKeeper(repository, wakeManagers);
+  const wakeAll = (): void => {
+    keeper.wake();
+    wakeManagers();
     proc.wake();
   };
+  await keeper.run();
   await Promise.all([...managers.values()].map((manager) => manager.run()));
   const upkeep = createUpkeep(repository);
-  const tasks = startSchedule(repository, managers, proc, upkeep);
+  const tasks = startSchedule(repository, managers, [proc, keeper], upkeep);
   const sweep = setInterval(() => rqp.wake(), repository.config.syncSweepS * 1000);
   const unlisten = listen(repository.databaseUrl, REPOSITORY_CHANNEL, wakeAll);
   const unwatchIncoming = await watchIncoming(repository, (queue) => managers.get(queue)?.wake());
@@ -54,6 +59,7 @@ export async function startService(repository: Repository): Promise<Service> {
       ]);
       await Promise.all([
         proc.stop(),
+        keeper.stop(),
         upkeep.stop(),
         ...[...managers.values()].map((manager) => manager.stop()),
       ]);
@@ -80,7 +86,7 @@ function createManager(repository: Repository, queue: string, rqp: Coalesced): C
 function startSchedule(
   repository: Repository,
   managers: ReadonlyMap<string, Coalesced>,
-  proc: Coalesced,
+  eachMinute: readonly Coalesced[],
   upkeep: Coalesced,
 ): ScheduledTask[] {
   const { first, others, orders, gc } = repository.config.schedule;
@@ -89,7 +95,7 @@ function startSchedule(
     schedule(index === 0 ? first : others, () => manager.run(), options),
   );
   const byThemselves = [
-    schedule(orders, () => proc.run(), options),
+    ...eachMinute.map((each) => schedule(orders, () => each.run(), options)),
     schedule(gc, () => upkeep.run(), options),
   ];
   return [...byQueue, ...byThemselves];

@@ -1,7 +1,8 @@
 /** Files appear whole: written beside the target, fsynced, renamed. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { link, mkdir, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { hasErrno } from '../errors/app-error.ts';
 
 /** Makes a rename or unlink in `directory` survive a power cut. */
 export async function fsyncDirectory(directory: string): Promise<void> {
@@ -44,4 +45,30 @@ export async function renameDurably(from: string, to: string): Promise<void> {
   await rename(from, to);
   await fsyncDirectory(path.dirname(to));
   if (path.dirname(from) !== path.dirname(to)) await fsyncDirectory(path.dirname(from));
+}
+
+/**
+ * Makes `file`, whole, unless it is there already: then it stays as it is and the answer is false. Of several
+ * processes that try at once one succeeds.
+ */
+export async function createFileDurably(
+  file: string,
+  content: string | Uint8Array,
+  options: { mode?: number } = {},
+): Promise<boolean> {
+  const temporary = path.join(
+    path.dirname(file),
+    `.${path.basename(file)}.${randomBytes(6).toString('hex')}`,
+  );
+  await writeFileDurably(temporary, content, options);
+  try {
+    await link(temporary, file);
+    return true;
+  } catch (error) {
+    if (hasErrno(error, 'EEXIST')) return false;
+    throw error;
+  } finally {
+    await rm(temporary, { force: true });
+    await fsyncDirectory(path.dirname(file));
+  }
 }

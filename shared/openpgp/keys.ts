@@ -82,6 +82,8 @@ export async function generateArchiveKey(options: {
   name: string;
   email: string;
   now: Date;
+  /** Counted from `now`; without it the key never ends. */
+  lifetimeS?: number;
 }): Promise<ArchiveKey> {
   const { privateKey, publicKey } = await generateKey({
     type: 'ecc',
@@ -89,6 +91,7 @@ export async function generateArchiveKey(options: {
     userIDs: [{ name: options.name, email: options.email }],
     subkeys: [],
     date: options.now,
+    keyExpirationTime: options.lifetimeS ?? 0,
     format: 'object',
   });
   return {

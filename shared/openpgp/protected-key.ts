@@ -1,10 +1,9 @@
 /** Private keys at rest: locked by a passphrase in OpenPGP's own form, which gpg reads too (RFC 9580, 3.7). */
-import { config as openpgpConfig, decryptKey, encryptKey, enums, readPrivateKey, reformatKey } from 'openpgp';
-import type { PrivateKey } from 'openpgp';
+import { decryptKey, encryptKey, enums, readPrivateKey, reformatKey, type PrivateKey } from 'openpgp';
 import { AppError } from '../errors/app-error.ts';
 
 /** Without Argon2 and AEAD: gpg 2.2, which an admin may have to bring a key back with, knows neither. */
-const LOCK_CONFIG = { ...openpgpConfig, s2kType: enums.s2k.iterated, aeadProtect: false };
+const LOCK_CONFIG = { s2kType: enums.s2k.iterated, aeadProtect: false } as const;
 
 async function parse(armored: string): Promise<PrivateKey> {
   return readPrivateKey({ armoredKey: armored }).catch((cause: unknown) => {

@@ -4,7 +4,6 @@
  * a private key in memory, another from gpg and a smartcard.
  */
 import {
-  CleartextMessage,
   createCleartextMessage,
   createMessage,
   enums,
@@ -72,14 +71,24 @@ export async function assembleRelease(
 ): Promise<{ inRelease: string; detached: string }> {
   const inline = await readSignature({ binarySignature: joined(signatures.map((each) => each.text)) });
   const detached = await readSignature({ binarySignature: joined(signatures.map((each) => each.binary)) });
-  const message = new CleartextMessage(withoutLastLineEnd(text), inline);
-  return { inRelease: unix(message.armor(CONFIG as never)), detached: unix(detached.armor(CONFIG as never)) };
+  return { inRelease: cleartext(text, inline), detached: armored(detached) };
+}
+
+/** RFC 9580, 7: the text, lines that start with a dash escaped, and the signatures. */
+function cleartext(text: string, signature: Signature): string {
+  const names = new Set([...signature.packets].map((packet) => hashName(packet.hashAlgorithm)));
+  const escaped = withoutLastLineEnd(text).replaceAll(/^-/gm, '- -');
+  return `-----BEGIN PGP SIGNED MESSAGE-----\nHash: ${[...names].join()}\n\n${escaped}\n${armored(signature)}`;
+}
+
+function hashName(algorithm: number | null): string {
+  return enums.read(enums.hash, algorithm ?? 0).toUpperCase();
+}
+
+function armored(signature: Signature): string {
+  return signature.armor().replaceAll('\r\n', '\n');
 }
 
 function joined(parts: readonly Uint8Array[]): Uint8Array {
   return new Uint8Array(Buffer.concat(parts));
-}
-
-function unix(text: string): string {
-  return text.replaceAll('\r\n', '\n');
 }

@@ -38,3 +38,18 @@ export const fileEntry = z.strictObject({
   sha256: sha256Hex,
 });
 export type FileEntry = z.infer<typeof fileEntry>;
+
+/** The installation's name as part of file, stanza and package names: `My Builds` becomes `my-builds`. */
+export function archiveSlug(name: string): string {
+  return (
+    name
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9]+/g, '-')
+      .replaceAll(/^-+|-+$/g, '') || 'autobuilder'
+  );
+}
+
+/** The package that brings clients the archive's keys; its keyring is `/usr/share/keyrings/<package>.gpg`. */
+export function keyringPackageName(archive: string): string {
+  return `${archiveSlug(archive)}-archive-keyring`;
+}

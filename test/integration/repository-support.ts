@@ -18,9 +18,8 @@ import { sweepQueue } from '../../services/repository/incoming/manager.ts';
 import { buildLiveServer } from '../../services/repository/live/server.ts';
 import { createMetrics } from '../../services/repository/metrics.ts';
 import { queueProducts } from '../../services/repository/places.ts';
-import { ensureArchiveKey } from '../../services/repository/signing/archive-key.ts';
 import { publishKey } from '../../services/repository/signing/publish-key.ts';
-import { createSigner } from '../../services/repository/signing/signer.ts';
+import { createSigner, ensureArchiveKey } from '../../services/repository/signing/in-process.ts';
 import { createTestDatabase } from '../support/test-database.ts';
 
 export interface TestRepository extends Repository {

@@ -13,12 +13,4 @@ export interface Snippet {
   command?: string;
 }
 
-/** The installation's name as part of file and stanza names: `My Builds` becomes `my-builds`. */
-export function slugOf(site: string): string {
-  return (
-    site
-      .toLowerCase()
-      .replaceAll(/[^a-z0-9]+/g, '-')
-      .replaceAll(/^-+|-+$/g, '') || 'autobuilder'
-  );
-}
+export { archiveSlug as slugOf } from '../../../shared/protocol/names.ts';

@@ -39,6 +39,7 @@ export async function recover(repository: Repository, lock: QueueLock): Promise<
 /** Why a generation without changes is due, or null. */
 async function dueCause(repository: Repository, lock: QueueLock): Promise<string | null> {
   const places = placesOf(repository.home, lock.queue, lock.product);
+  await repository.signer.refresh(); // which keys sign is part of the shape
   const shape = wantedShape(repository, lock);
   const newest = await newestGeneration(lock.client, lock);
   if (newest === null) return 'initial';

@@ -50,8 +50,11 @@ export async function writeGeneration(
   await step('indexes-written');
   const release = releaseText(shape, date, listed);
   await writeDated(path.join(folder, 'Release'), release, date);
-  await writeDated(path.join(folder, 'Release.gpg'), await signer.detachSign(release), date);
-  await writeDated(path.join(folder, 'InRelease'), await signer.clearsign(release), date);
+  const { queue, product } = shape;
+  const signed = await signer.sign({ text: release, queue, product, generation: number });
+  await step('release-signed');
+  await writeDated(path.join(folder, 'Release.gpg'), signed.detached, date);
+  await writeDated(path.join(folder, 'InRelease'), signed.inRelease, date);
   await settleFolders(folder);
   await fsyncDirectory(places.generations);
 }

@@ -1,19 +1,34 @@
-/** The public key at the roots that clients know: of staging and of each queue; rqp takes it to live. */
+/** The public keyring at the roots that clients know: of staging and of each queue; rqp takes it to live. */
 import path from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { writeFileDurably } from '../../../shared/files/durable.ts';
 import type { Repository } from '../context.ts';
-import { replaceIfDifferent } from './archive-key.ts';
 
 export const PUBLIC_KEY_NAMES = ['archive-key.asc', 'archive-key.gpg'] as const;
 
-/** Writes `archive-key.asc` and `archive-key.gpg` where they are missing or old. */
-export async function publishKey(repository: Pick<Repository, 'home' | 'common' | 'signer'>): Promise<void> {
+/**
+ * Writes `archive-key.asc` and `archive-key.gpg`, every key that clients should know, where they are missing or
+ * old. True when something was written.
+ */
+export async function publishKey(
+  repository: Pick<Repository, 'home' | 'common' | 'signer'>,
+): Promise<boolean> {
   const { armored, binary } = repository.signer.publicKey;
-  const roots = [
-    repository.home.staging,
-    ...repository.common.queues.map((queue) => path.join(repository.home.staging, queue.name)),
-  ];
-  for (const root of roots) {
-    await replaceIfDifferent(path.join(root, 'archive-key.asc'), Buffer.from(armored));
-    await replaceIfDifferent(path.join(root, 'archive-key.gpg'), binary);
+  const contents = { 'archive-key.asc': Buffer.from(armored), 'archive-key.gpg': binary };
+  const queues = repository.common.queues.map((queue) => path.join(repository.home.staging, queue.name));
+  let isChanged = false;
+  for (const root of [repository.home.staging, ...queues]) {
+    for (const name of PUBLIC_KEY_NAMES) {
+      if (await replaceIfDifferent(path.join(root, name), contents[name])) isChanged = true;
+    }
   }
+  return isChanged;
+}
+
+/** Leaves a file alone that is as it should be, so that its time tells when the keys came. */
+async function replaceIfDifferent(file: string, content: Uint8Array): Promise<boolean> {
+  const there = await readFile(file).catch(() => null);
+  if (there?.equals(content) === true) return false;
+  await writeFileDurably(file, content);
+  return true;
 }
