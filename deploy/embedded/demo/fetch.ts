@@ -4,14 +4,16 @@ import path from 'node:path';
 import { machineSources } from '../../../shared/config/machine.ts';
 import { AppError } from '../../../shared/errors/app-error.ts';
 import { minimalEnvironment, runChecked } from '../../../shared/process/run.ts';
+import type { AptSource } from '../../../shared/protocol/job.ts';
 
 const UPDATE_TIMEOUT_MS = 90_000;
 
 /**
- * Downloads source package `name` into `folder` and returns the path of its .dsc. The machine's own apt
- * state is not touched: lists and settings live below `folder`. Throws when the archive is not reachable.
+ * Downloads source package `name` into `folder` and returns the path of its .dsc, from `sources` or else the
+ * machine's own. The machine's apt state is not touched: lists and settings live below `folder`. Throws when the
+ * archive is not reachable.
  */
-export async function fetchSource(name: string, folder: string): Promise<string> {
+export async function fetchSource(name: string, folder: string, sources?: AptSource[]): Promise<string> {
   const root = path.join(folder, 'apt');
   for (const part of [
     'etc/sources.list.d',
@@ -23,7 +25,7 @@ export async function fetchSource(name: string, folder: string): Promise<string>
     await mkdir(path.join(root, part), { recursive: true });
   }
   await chmod(folder, 0o755);
-  const stanzas = (await machineSources()).map((source) =>
+  const stanzas = (sources ?? (await machineSources())).map((source) =>
     [
       'Types: deb-src',
       `URIs: ${source.uris.join(' ')}`,
