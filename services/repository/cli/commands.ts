@@ -2,10 +2,14 @@ import type { Cli } from '../../../shared/cli/program.ts';
 import { addGcCommand } from './gc.ts';
 import { addGenerationCommands } from './generations.ts';
 import { addRollbackCommand } from './rollback.ts';
+import { addSyncCommands } from './sync.ts';
+import { addImportCommand } from './import.ts';
 
 /** Adds what works with the repository's tables and folders. */
 export function addRepositoryCommands(cli: Cli): void {
   addGcCommand(cli);
   addGenerationCommands(cli);
   addRollbackCommand(cli);
+  addSyncCommands(cli);
+  addImportCommand(cli);
 }

@@ -3,6 +3,7 @@ import { AppError } from '../../../shared/errors/app-error.ts';
 import { firstRow, type Queryable } from '../../../shared/database/pool.ts';
 import path from 'node:path';
 import type { IndexedPackage } from '../indexes/kinds/scope.ts';
+import { recordFileList } from './file-lists.ts';
 import type { Placed } from './place.ts';
 
 /** A package to be recorded; `files` are paths in the product's pool. */
@@ -10,6 +11,8 @@ export interface NewPackage extends Omit<IndexedPackage, 'id'> {
   source: string;
   sourceVersion: string;
   files: string[];
+  /** What it holds, if that was read: see file-lists.ts. */
+  fileList?: readonly string[];
 }
 
 /** A row of `packages` with what the version rules need. */
@@ -106,5 +109,6 @@ export async function recordPackage(
   );
   const row = firstRow(rows, 'package-not-recorded', `Package ${wanted.name} could not be recorded`);
   if (row.files.join() !== wanted.files.join()) throw takenName(wanted.files[0] ?? wanted.name, product);
+  if (wanted.fileList) await recordFileList(database, row.id, wanted.fileList);
   return row.id;
 }

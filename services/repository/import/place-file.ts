@@ -1,0 +1,108 @@
+/** Gives a file of an imported repository its name in the pool: as a hard link where that is safe, else a copy. */
+import { randomBytes } from 'node:crypto';
+import {
+  chmodSync,
+  constants,
+  copyFileSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  rmSync,
+  type BigIntStats,
+} from 'node:fs';
+import path from 'node:path';
+import { AppError, hasErrno } from '../../../shared/errors/app-error.ts';
+import { hashFile } from '../../../shared/files/hash-file.ts';
+import { joinInside } from '../../../shared/files/safe-path.ts';
+import { stampOf, type ReadFile } from './read-item.ts';
+
+/** `auto`: link what nobody else can write to, copy the rest. */
+export type PlaceMode = 'auto' | 'link' | 'copy';
+
+/** Group or others may write. */
+const WRITABLE_BY_OTHERS = 0o022n;
+const READABLE_BY_ALL = 0o444n;
+
+/**
+ * Promises that the pool has the file that was read, as `file.path`. Not durable yet: whoever places many syncs
+ * once. Throws `file-changed`, `file-missing` or `pool-file-differs` for what is the file's fault.
+ */
+export async function placeFile(root: string, pool: string, file: ReadFile, mode: PlaceMode): Promise<void> {
+  const from = joinInside(root, file.from);
+  const target = joinInside(pool, file.path);
+  const source = lstatSync(from, { bigint: true, throwIfNoEntry: false });
+  if (source === undefined) {
+    throw new AppError('file-missing', `Can't stat ${file.from}: No such file or directory`);
+  }
+  if (await isThere(target, source, file)) return;
+  requireStamp(source, file);
+  mkdirSync(path.dirname(target), { recursive: true });
+  try {
+    if (mode === 'link' || (mode === 'auto' && isSafeToShare(source))) linkSync(from, target);
+    else copyInto(from, target);
+  } catch (error) {
+    if (hasErrno(error, 'EEXIST')) return placeFile(root, pool, file, mode);
+    if (mode !== 'auto' || !hasErrno(error, 'EXDEV', 'EPERM', 'EMLINK')) throw error;
+    copyInto(from, target);
+  }
+  // It may have been replaced between the look and the link.
+  const isSame =
+    sameStamp(lstatSync(from, { bigint: true }), file) &&
+    lstatSync(target, { bigint: true }).size === BigInt(file.size);
+  if (isSame) return;
+  rmSync(target, { force: true });
+  throw changed(file);
+}
+
+/** Ours or the system's, closed to others' writing, and readable as published files are. */
+function isSafeToShare(source: BigIntStats): boolean {
+  const isOurs = source.uid === BigInt(process.getuid?.() ?? -1) || source.uid === 0n;
+  return (
+    isOurs && (source.mode & WRITABLE_BY_OTHERS) === 0n && (source.mode & READABLE_BY_ALL) === READABLE_BY_ALL
+  );
+}
+
+function copyInto(from: string, target: string): void {
+  // Hidden, so that neither rsync nor a web server takes it up.
+  const temporary = path.join(
+    path.dirname(target),
+    `.${path.basename(target)}.${randomBytes(6).toString('hex')}`,
+  );
+  try {
+    copyFileSync(from, temporary, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+    chmodSync(temporary, 0o644);
+    linkSync(temporary, target);
+  } finally {
+    rmSync(temporary, { force: true });
+  }
+}
+
+/** True when the very file is there: the same inode, or the same content. */
+async function isThere(target: string, source: BigIntStats, file: ReadFile): Promise<boolean> {
+  const found = lstatSync(target, { bigint: true, throwIfNoEntry: false });
+  if (found === undefined) return false;
+  if (found.ino === source.ino && found.dev === source.dev) {
+    requireStamp(source, file);
+    return true;
+  }
+  if (found.isFile() && found.size === BigInt(file.size)) {
+    const { sums } = await hashFile(target, ['sha256']);
+    if (sums['sha256'] === file.sha256) return true;
+  }
+  throw new AppError(
+    'pool-file-differs',
+    `The pool's ${file.path} is not the file that was published under this name`,
+  );
+}
+
+function sameStamp(found: BigIntStats, file: ReadFile): boolean {
+  return stampOf(found) === file.stamp;
+}
+
+function requireStamp(found: BigIntStats, file: ReadFile): void {
+  if (!sameStamp(found, file)) throw changed(file);
+}
+
+function changed(file: ReadFile): AppError {
+  return new AppError('file-changed', `${file.from} changed since it was read; the next run reads it again`);
+}

@@ -1,0 +1,292 @@
+/** Reads one candidate: its sums, its control data, the stanza it gets. Runs in a thread of its own. */
+import { createHash, hash } from 'node:crypto';
+import { closeSync, constants, fstatSync, openSync, readSync, type BigIntStats } from 'node:fs';
+import path from 'node:path';
+import {
+  CONTROL_TAR_MAX_BYTES,
+  debFileName,
+  extractControl,
+  readDebControl,
+  type DebControl,
+} from '../../../shared/debian/deb.ts';
+import { dscFileName, parseDsc, type Dsc } from '../../../shared/debian/dsc.ts';
+import { packagesStanza, sourcesStanza } from '../../../shared/debian/indexes.ts';
+import type { Paragraph } from '../../../shared/debian/paragraph.ts';
+import { poolPath, productPool, sourceDirectory } from '../../../shared/debian/pool-path.ts';
+import { AppError, hasErrno } from '../../../shared/errors/app-error.ts';
+import { joinInside } from '../../../shared/files/safe-path.ts';
+import { readClearsigned } from '../../../shared/openpgp/cleartext.ts';
+import { runChecked } from '../../../shared/process/run.ts';
+import type { NewPackage } from '../pool/records.ts';
+import type { Candidate, ExpectedFile } from './candidate.ts';
+
+/** What every candidate of an import has in common. */
+export interface ReadScope {
+  root: string;
+  product: string;
+  components: readonly string[];
+}
+
+/** A file as it goes into the pool. */
+export interface ReadFile {
+  /** Relative to the import's root. */
+  from: string;
+  /** Of the file when it was read, see {@link stampOf}. */
+  stamp: string;
+  /** In the product's pool. */
+  path: string;
+  size: number;
+  sha256: string;
+}
+
+export type ReadPackage = Omit<NewPackage, 'files'> & { files: ReadFile[] };
+
+/** A file with its sums. */
+interface Hashed {
+  name: string;
+  size: number;
+  md5: string;
+  sha1: string;
+  sha256: string;
+  stamp: string;
+}
+
+/** Files up to this are read in one piece, once for sums and control data together. */
+const WHOLE_BYTES = 4 * 1024 * 1024;
+const CHUNK_BYTES = 1024 * 1024;
+const MAX_DSC_BYTES = 8 * 1024 * 1024;
+/** A control tar unpacks in milliseconds; a bomb is cut by the output limit. */
+const XZ_TIMEOUT_MS = 30_000;
+/** Enough for xz -9, which needs 65 MiB to unpack. */
+const XZ_MEMORY = '128MiB';
+const EMPTY = { md5: '', sha1: '', sha256: '', stamp: '' };
+const buffer = Buffer.allocUnsafeSlow(WHOLE_BYTES);
+
+/** What tells that a file was not replaced or written to since: size, time and inode. */
+export function stampOf(found: BigIntStats): string {
+  return `${String(found.size)} ${String(found.mtimeNs)} ${String(found.ino)}`;
+}
+
+/** Reads the candidate; throws an AppError that says why it cannot be taken. */
+export async function readItem(scope: ReadScope, candidate: Candidate): Promise<ReadPackage> {
+  return candidate.kind === 'source' ? readSource(scope, candidate) : readBinary(scope, candidate);
+}
+
+/** Opens a regular file below the root and nothing else; throws `file-missing` and the like. */
+async function withFile<T>(
+  root: string,
+  relative: string,
+  work: (fd: number, found: BigIntStats) => Promise<T>,
+): Promise<T> {
+  let fd: number;
+  try {
+    // Not blocking: a FIFO must not hold us.
+    fd = openSync(
+      joinInside(root, relative),
+      constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
+    );
+  } catch (error) {
+    throw openError(relative, error);
+  }
+  try {
+    const found = fstatSync(fd, { bigint: true });
+    if (!found.isFile()) throw new AppError('file-not-regular', `${relative} is not a regular file`);
+    return await work(fd, found);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function openError(relative: string, error: unknown): unknown {
+  if (hasErrno(error, 'ENOENT', 'ENOTDIR')) {
+    return new AppError('file-missing', `Can't stat ${relative}: No such file or directory`);
+  }
+  if (hasErrno(error, 'ELOOP')) return new AppError('file-not-regular', `${relative} is not a regular file`);
+  if (!hasErrno(error, 'EACCES', 'EPERM', 'ENXIO', 'ENAMETOOLONG')) return error;
+  return new AppError('file-unreadable', `${relative} cannot be read: ${(error as Error).message}`);
+}
+
+/** Sums of an open file; a small one's bytes stay in {@link buffer} for whoever calls. */
+function hashOpen(fd: number, found: BigIntStats, name: string): Hashed {
+  const size = Number(found.size);
+  const stamp = stampOf(found);
+  if (size <= WHOLE_BYTES) {
+    const bytes = buffer.subarray(0, readFully(fd, buffer.subarray(0, size), 0));
+    if (bytes.length !== size) throw changed(name);
+    return {
+      name,
+      size,
+      stamp,
+      md5: hash('md5', bytes),
+      sha1: hash('sha1', bytes),
+      sha256: hash('sha256', bytes),
+    };
+  }
+  const sums = { md5: createHash('md5'), sha1: createHash('sha1'), sha256: createHash('sha256') };
+  const chunk = buffer.subarray(0, CHUNK_BYTES);
+  let at = 0;
+  while (at < size) {
+    const length = readFully(fd, chunk, at);
+    if (length === 0) throw changed(name);
+    for (const sum of Object.values(sums)) sum.update(chunk.subarray(0, length));
+    at += length;
+  }
+  const { md5, sha1, sha256 } = sums;
+  return {
+    name,
+    size: at,
+    stamp,
+    md5: md5.digest('hex'),
+    sha1: sha1.digest('hex'),
+    sha256: sha256.digest('hex'),
+  };
+}
+
+function readFully(fd: number, into: Buffer, position: number): number {
+  let done = 0;
+  while (done < into.length) {
+    const length = readSync(fd, into, done, into.length - done, position + done);
+    if (length === 0) break;
+    done += length;
+  }
+  return done;
+}
+
+function changed(name: string): AppError {
+  return new AppError('file-changed', `${name} changes while it is read`);
+}
+
+/** Holds a file to what an index or a .dsc says; the words people search for. */
+function checkExpected(file: Hashed, expected: ExpectedFile, where: string): void {
+  if (file.size !== expected.size) {
+    throw new AppError(
+      'file-size-differs',
+      `File size for ${file.name} does not match that specified in ${where}`,
+    );
+  }
+  for (const sum of ['md5', 'sha1', 'sha256'] as const) {
+    const wanted = expected[sum];
+    if (wanted !== undefined && wanted !== file[sum]) {
+      throw new AppError(
+        'file-sum-differs',
+        `${sum}sum for ${file.name} does not match that specified in ${where}`,
+      );
+    }
+  }
+}
+
+async function readBinary(scope: ReadScope, candidate: Candidate): Promise<ReadPackage> {
+  const name = path.basename(candidate.path);
+  const { file, control } = await withFile(scope.root, candidate.path, async (fd, found) => {
+    checkSizeFirst(name, found, candidate.expected);
+    const hashed = hashOpen(fd, found, name);
+    if (candidate.expected) checkExpected(hashed, candidate.expected, 'the index');
+    return { file: hashed, control: await readControl(fd, hashed.size) };
+  });
+  const component = candidate.component ?? componentOf(scope, control.paragraph.get('Section'));
+  const ending = candidate.kind === 'udeb' ? 'udeb' : path.extname(name).slice(1);
+  const place = poolPath(component, control.source, debFileName(control, ending));
+  const paragraph = withArchiveFields(control.paragraph, candidate);
+  return {
+    ...{ component, kind: candidate.kind, name: control.package, version: control.version },
+    ...{ architecture: control.architecture, source: control.source, sourceVersion: control.sourceVersion },
+    stanza: packagesStanza(paragraph, { ...file, path: `${productPool(scope.product)}/${place}` }),
+    files: [{ from: candidate.path, stamp: file.stamp, path: place, size: file.size, sha256: file.sha256 }],
+  };
+}
+
+/** Before a large file is read for nothing. */
+function checkSizeFirst(name: string, found: BigIntStats, expected: ExpectedFile | null): void {
+  const size = Number(found.size);
+  if (expected && expected.size !== size) checkExpected({ ...EMPTY, name, size }, expected, 'the index');
+}
+
+/** From the bytes that {@link hashOpen} left, or from the file where it is large. */
+async function readControl(fd: number, size: number): Promise<DebControl> {
+  const readAt = (offset: number, length: number): Promise<Uint8Array> => {
+    const wanted = Math.max(0, Math.min(length, size - offset));
+    if (size <= WHOLE_BYTES) return Promise.resolve(buffer.subarray(offset, offset + wanted));
+    const bytes = Buffer.alloc(wanted);
+    return Promise.resolve(bytes.subarray(0, readFully(fd, bytes, offset)));
+  };
+  const member = await readDebControl(readAt, size);
+  return extractControl(member.name, await readAt(member.offset, member.size), unxz);
+}
+
+async function unxz(bytes: Uint8Array): Promise<Uint8Array> {
+  const { stdout } = await runChecked(['xz', '--decompress', '--stdout', `--memlimit=${XZ_MEMORY}`], {
+    ...{ input: bytes, timeoutMs: XZ_TIMEOUT_MS, maxOutputBytes: CONTROL_TAR_MAX_BYTES },
+  });
+  return stdout;
+}
+
+/** `contrib/net` is of contrib where there is such a component; the rest is of the first one. */
+function componentOf(scope: ReadScope, section: string | undefined): string {
+  const prefix = section?.includes('/') === true ? section.slice(0, section.lastIndexOf('/')) : '';
+  return scope.components.includes(prefix) ? prefix : (scope.components[0] ?? 'main');
+}
+
+/** The section and priority that the archive gave it, where they differ from its own. */
+function withArchiveFields(control: Paragraph, { section, priority }: Candidate): Paragraph {
+  const isOwn = (name: string, given: string | null): boolean =>
+    given === null || control.get(name) === given;
+  if (isOwn('Section', section) && isOwn('Priority', priority)) return control;
+  const paragraph = control.clone();
+  if (section !== null) paragraph.set('Section', section);
+  if (priority !== null) paragraph.set('Priority', priority);
+  return paragraph;
+}
+
+async function readSource(scope: ReadScope, candidate: Candidate): Promise<ReadPackage> {
+  const folder = path.dirname(candidate.path);
+  const { file, dsc } = await readDsc(scope, candidate);
+  const files = [file];
+  for (const listed of dsc.files) {
+    const relative = path.join(folder, listed.name);
+    const found = await withFile(scope.root, relative, (fd, stat) =>
+      Promise.resolve(hashOpen(fd, stat, listed.name)),
+    );
+    checkExpected(found, listed, '.dsc');
+    files.push(found);
+  }
+  const first = dsc.packageList.find((entry) => entry.name === dsc.source) ?? dsc.packageList[0];
+  const archive = {
+    section: candidate.section ?? first?.section ?? 'misc',
+    priority: candidate.priority ?? first?.priority ?? 'optional',
+  };
+  const component = candidate.component ?? componentOf(scope, archive.section);
+  const directory = `${productPool(scope.product)}/${sourceDirectory(component, dsc.source)}`;
+  return {
+    ...{ component, kind: 'source', name: dsc.source, version: dsc.version, architecture: 'source' },
+    ...{ source: dsc.source, sourceVersion: dsc.version },
+    stanza: sourcesStanza(dsc.paragraph, file, directory, archive),
+    files: files
+      .map(({ name, stamp, size, sha256 }) => {
+        return {
+          from: path.join(folder, name),
+          stamp,
+          path: poolPath(component, dsc.source, name),
+          size,
+          sha256,
+        };
+      })
+      .sort((a, b) => (a.path < b.path ? -1 : 1)),
+  };
+}
+
+async function readDsc(scope: ReadScope, candidate: Candidate): Promise<{ file: Hashed; dsc: Dsc }> {
+  const name = path.basename(candidate.path);
+  const { file, text } = await withFile(scope.root, candidate.path, (fd, found) => {
+    if (found.size > BigInt(MAX_DSC_BYTES))
+      throw new AppError('dsc-invalid', `${name} is too large for a .dsc`);
+    const hashed = hashOpen(fd, found, name);
+    const bytes = Buffer.alloc(hashed.size);
+    readFully(fd, bytes, 0);
+    return Promise.resolve({ file: hashed, text: bytes.toString('utf8') });
+  });
+  if (candidate.expected) checkExpected(file, candidate.expected, 'the index');
+  const dsc = parseDsc(text.startsWith('-----BEGIN PGP') ? readClearsigned(text).text : text);
+  const expected = dscFileName(dsc.source, dsc.version);
+  if (name !== expected) throw new AppError('dsc-name-disagrees', `${name} should be named ${expected}`);
+  return { file, dsc };
+}

@@ -1,0 +1,93 @@
+/** Reads candidates in several threads; what kills a thread is one package's fault and ends nothing. */
+import { availableParallelism } from 'node:os';
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { AppError } from '../../../shared/errors/app-error.ts';
+import type { ReadScope } from './read-item.ts';
+import type { ReadOutcome, ReadTask } from './reader-thread.ts';
+
+/** More readers than this wait for the disk and the database, not for a processor. */
+const MAX_THREADS = 8;
+/** A thread holds a few megabytes; one that needs this much was given something made to need it. */
+const THREAD_HEAP_MB = 192;
+/** The largest packages there are take a minute to sum; a batch that takes this long hangs. */
+const BATCH_TIMEOUT_MS = 15 * 60_000;
+
+export interface Readers {
+  threads: number;
+  /** What became of each task, in order. Throws for errors of ours only. */
+  read(thread: number, tasks: readonly ReadTask[]): Promise<ReadOutcome[]>;
+  close(): Promise<void>;
+}
+
+export function startReaders(scope: ReadScope): Readers {
+  const threads = Math.min(MAX_THREADS, Math.max(1, availableParallelism()));
+  const workers: (Worker | null)[] = Array.from({ length: threads }, () => null);
+  let isClosed = false;
+  const ask = async (thread: number, tasks: readonly ReadTask[]): Promise<ReadOutcome[] | null> => {
+    if (isClosed) throw new Error('the readers are closed');
+    const worker = (workers[thread] ??= startThread(scope));
+    const outcomes = await answerOf(worker, tasks);
+    if (outcomes === null) {
+      if (isClosed) throw new Error('the readers are closed');
+      workers[thread] = null;
+      await worker.terminate();
+    }
+    return outcomes;
+  };
+  const read = async (thread: number, tasks: readonly ReadTask[]): Promise<ReadOutcome[]> => {
+    const outcomes = await ask(thread, tasks);
+    if (outcomes !== null) return outcomes;
+    const [only] = tasks;
+    if (tasks.length === 1 && only) return [diedOf(only)];
+    // One of them killed the thread: each is tried alone.
+    const alone: ReadOutcome[] = [];
+    for (const task of tasks) alone.push((await ask(thread, [task]))?.[0] ?? diedOf(task));
+    return alone;
+  };
+  return {
+    threads,
+    read,
+    close: async () => {
+      isClosed = true;
+      for (const worker of workers) await worker?.terminate();
+    },
+  };
+}
+
+function diedOf({ candidate }: ReadTask): ReadOutcome {
+  const reason = `${candidate.path} takes more memory or time to read than any package should`;
+  return { status: 'refused', stamp: '', code: 'package-too-costly', reason };
+}
+
+function startThread(scope: ReadScope): Worker {
+  return new Worker(new URL('./reader-thread.ts', import.meta.url), {
+    workerData: scope,
+    resourceLimits: { maxOldGenerationSizeMb: THREAD_HEAP_MB },
+    // Flags that the main thread was started with may be none for threads.
+    execArgv: [],
+  });
+}
+
+/** Null when the thread ended, or did not answer in time. */
+async function answerOf(worker: Worker, tasks: readonly ReadTask[]): Promise<ReadOutcome[] | null> {
+  const ending = new AbortController();
+  const { signal } = ending;
+  const timer = setTimeout(() => ending.abort(), BATCH_TIMEOUT_MS);
+  try {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has none
+    worker.postMessage(tasks);
+    const answer = (await Promise.race([
+      once(worker, 'message', { signal }).then(([message]) => message as unknown),
+      once(worker, 'exit', { signal }).then(() => null),
+    ])) as { outcomes?: ReadOutcome[]; failed?: string } | null;
+    if (answer?.failed !== undefined) throw new AppError('import-read-failed', answer.failed);
+    return answer?.outcomes ?? null;
+  } catch (error) {
+    if (error instanceof AppError) throw error;
+    return null; // out of memory, or too late
+  } finally {
+    clearTimeout(timer);
+    ending.abort();
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * Takes what was chosen into the pool and the tables, some thousands at a time: names claimed for ever, files
+ * placed, packages recorded. Each step repeated gives the same.
+ */
+import path from 'node:path';
+import { AppError } from '../../../shared/errors/app-error.ts';
+import { runChecked } from '../../../shared/process/run.ts';
+import type { Queryable } from '../../../shared/database/pool.ts';
+import type { Repository } from '../context.ts';
+import { lockedTransaction, type QueueLock } from '../locks.ts';
+import { placesOf } from '../places.ts';
+import { takenName } from '../pool/records.ts';
+import { placeFile, type PlaceMode } from './place-file.ts';
+import type { ReadFile } from './read-item.ts';
+import type { ImportRun } from './state.ts';
+
+/** Packages at a time: one statement each for their names and their rows. */
+const ITEMS_PER_STEP = 2_000;
+/** A filesystem with much to write takes its time. */
+const SYNC_TIMEOUT_MS = 60 * 60_000;
+/** What a file can be at fault for; any other error is ours. */
+const REFUSALS = ['file-changed', 'file-missing', 'pool-file-differs'];
+
+export interface TakeOptions {
+  root: string;
+  mode: PlaceMode;
+  /** Called with the number of items that are through. */
+  onProgress(done: number): void;
+}
+
+interface Item {
+  id: string;
+  files: ReadFile[];
+}
+
+/** Takes all chosen items; what cannot be taken gets a verdict. Throws for errors of ours only. */
+export async function takeChosen(
+  repository: Repository,
+  lock: QueueLock,
+  run: ImportRun,
+  options: TakeOptions,
+): Promise<void> {
+  const { pool } = placesOf(repository.home, lock.queue, lock.product);
+  let done = 0;
+  for (let after = '0'; ;) {
+    const items = await chosenAfter(lock.client, run, after);
+    const last = items.at(-1);
+    if (!last) break;
+    after = last.id;
+    const claimed = await claim(lock, run, items);
+    await repository.step('import-claimed');
+    const placed = await placeAll(lock.client, run, claimed, { ...options, pool });
+    await repository.step('import-placed');
+    await record(lock, run, placed);
+    await repository.step('import-recorded');
+    done += items.length;
+    options.onProgress(done);
+  }
+  // One sync of the filesystem: a sync for each of so many folders would take longer than all the rest.
+  if (done > 0)
+    await runChecked(['sync', '--file-system', path.dirname(pool)], { timeoutMs: SYNC_TIMEOUT_MS });
+}
+
+async function chosenAfter(database: Queryable, run: ImportRun, after: string): Promise<Item[]> {
+  const { rows } = await database.query<Item>(
+    `select v.item_id as id, i.files from import_verdicts v join import_items i on i.id = v.item_id
+      where v.import_id = $1 and v.code is null and v.item_id > $2 order by v.item_id limit $3`,
+    [run.id, after, ITEMS_PER_STEP],
+  );
+  return rows;
+}
+
+async function refuse(database: Queryable, run: ImportRun, id: string, error: AppError): Promise<void> {
+  await database.query(
+    'update import_verdicts set code = $3, reason = $4 where import_id = $1 and item_id = $2',
+    [run.id, id, error.code, error.message],
+  );
+  // What changed is read again by the next run.
+  if (error.code === 'file-changed')
+    await database.query(`update import_items set stamp = '' where id = $1`, [id]);
+}
+
+/** Claims the names of all files; returns the items that got theirs. */
+async function claim(lock: QueueLock, run: ImportRun, items: readonly Item[]): Promise<Item[]> {
+  const files = items.flatMap((item) => item.files);
+  const claimed = await lockedTransaction(lock, async (client) => {
+    await client.query(
+      `insert into pool_files (product, path, size, sha256)
+       select $1, path, size, sha256 from json_to_recordset($2::json) as r(path text, size bigint, sha256 text)
+       on conflict do nothing`,
+      [
+        lock.product,
+        JSON.stringify(files.map(({ path: name, size, sha256 }) => ({ path: name, size, sha256 }))),
+      ],
+    );
+    const { rows } = await client.query<{ path: string; sha256: string }>(
+      'select path, sha256 from pool_files where product = $1 and path = any($2::text[])',
+      [lock.product, files.map((file) => file.path)],
+    );
+    return new Map(rows.map((row) => [row.path, row.sha256]));
+  });
+  const mine: Item[] = [];
+  for (const item of items) {
+    const taken = item.files.find((file) => claimed.get(file.path) !== file.sha256);
+    if (taken) await refuse(lock.client, run, item.id, takenName(taken.path, lock.product));
+    else mine.push(item);
+  }
+  return mine;
+}
+
+async function placeAll(
+  database: Queryable,
+  run: ImportRun,
+  items: readonly Item[],
+  options: TakeOptions & { pool: string },
+): Promise<Item[]> {
+  const placed: Item[] = [];
+  for (const item of items) {
+    try {
+      for (const file of item.files) await placeFile(options.root, options.pool, file, options.mode);
+      placed.push(item);
+    } catch (error) {
+      if (!(error instanceof AppError) || !REFUSALS.includes(error.code)) throw error;
+      await refuse(database, run, item.id, error);
+    }
+  }
+  return placed;
+}
+
+/** Records the packages, or finds the rows that are there. */
+async function record(lock: QueueLock, run: ImportRun, items: readonly Item[]): Promise<void> {
+  const ids = items.map((item) => item.id);
+  const rows = await lockedTransaction(lock, async (client) => {
+    await client.query(
+      `insert into packages (product, component, kind, name, version, architecture, source, source_version, stanza, files)
+       select $1, component, kind, name, version, architecture, source, source_version, stanza, ${PATHS}
+         from import_items i
+        where id = any($2::bigint[])
+          and not exists (select 1 from packages p where p.product = $1 and p.kind = i.kind and p.name = i.name
+                             and p.version = i.version and p.architecture = i.architecture)
+       on conflict do nothing`,
+      [lock.product, ids],
+    );
+    const found = await client.query<{ id: string; package_id: string; own: boolean; path: string }>(
+      `select i.id, p.id as package_id, p.files = ${PATHS} as own, p.files[1] as path
+         from import_items i join packages p on p.product = $1 and p.kind = i.kind and p.name = i.name
+              and p.version = i.version and p.architecture = i.architecture
+        where i.id = any($2::bigint[])`,
+      [lock.product, ids],
+    );
+    await client.query(
+      `update import_verdicts v set package_id = r.package_id
+         from json_to_recordset($2::json) as r(id bigint, package_id bigint)
+        where v.import_id = $1 and v.item_id = r.id`,
+      [run.id, JSON.stringify(found.rows.filter((row) => row.own))],
+    );
+    return found.rows;
+  });
+  for (const { id, own, path: name } of rows) {
+    if (!own) await refuse(lock.client, run, id, takenName(name, lock.product));
+  }
+}
+
+const PATHS = `array(select file ->> 'path' from json_array_elements(i.files) with ordinality as f(file, n) order by n)`;
+
+/** Ids of packages that were taken and that the queue has not got yet. */
+export async function packagesToAdd(lock: QueueLock, run: ImportRun): Promise<string[]> {
+  const { rows } = await lock.client.query<{ id: string }>(
+    `select distinct v.package_id as id from import_verdicts v
+      where v.import_id = $1 and v.code is null and v.package_id is not null
+        and not exists (select 1 from members m
+                         where m.queue = $2 and m.product = $3 and m.package_id = v.package_id)`,
+    [run.id, lock.queue, lock.product],
+  );
+  return rows.map((row) => row.id);
+}
