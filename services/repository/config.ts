@@ -32,6 +32,8 @@ export const repositorySection = z.strictObject({
   targets: liveTargets.optional(),
   /** A pool file that nothing needs any more stays so long: clients may still hold an index that names it. */
   poolGraceHours: z.number().nonnegative().default(24),
+  /** by-hash files stay on targets so long after the last index that named them: for clients that hold it. */
+  byHashHours: z.number().nonnegative().default(24),
   /** Generations that stay readable at `<queue>/snapshot/<timestamp>/`, see docs/generations.md. */
   snapshots: snapshotKeeping
     .extend({
@@ -53,6 +55,10 @@ export const repositorySection = z.strictObject({
     .default(['gz', 'xz']),
   /** Long descriptions in Translation-en, which apt fetches by its own settings; false: in Packages. */
   translations: z.boolean().default(true),
+  /** Contents of binary packages, for apt-file. */
+  contents: z.boolean().default(true),
+  /** Contents of source packages too; each publish rewrites long lines, such as debian/rules'. */
+  contentsSource: z.boolean().default(false),
   /** Packages of debug symbols in a component of their own, main/debug, or among the others. */
   debugSymbols: z.enum(['separate', 'together']).default('separate'),
   /** The uncompressed indexes too, for clients that read none of these. */

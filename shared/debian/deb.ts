@@ -46,13 +46,21 @@ function invalid(message: string, cause?: unknown): AppError {
   return new AppError('deb-invalid', message, { cause });
 }
 
+/** Where the control member of a .deb of `size` bytes lies; see {@link readDebMembers}. */
+export async function readDebControl(read: ReadAt, size: number): Promise<ArMember> {
+  return (await readDebMembers(read, size)).control;
+}
+
 /**
- * Where the control member of a .deb of `size` bytes lies. Reads headers only.
+ * Where the control member and the data member of a .deb of `size` bytes lie. Reads headers only.
  *
  * Throws `deb-invalid` for anything but `debian-binary` (2.x), one control and one data member in this
  * order, with nothing beside them but members that start with an underscore.
  */
-export async function readDebControl(read: ReadAt, size: number): Promise<ArMember> {
+export async function readDebMembers(
+  read: ReadAt,
+  size: number,
+): Promise<{ control: ArMember; data: ArMember }> {
   const members = await readArMembers(read, size);
   const [binary, control, data, ...others] = members.filter((member) => !member.name.startsWith('_'));
   if (binary?.name !== 'debian-binary' || binary !== members[0] || binary.size > 64) {
@@ -65,7 +73,7 @@ export async function readDebControl(read: ReadAt, size: number): Promise<ArMemb
   if (data === undefined || !DATA_MEMBER.test(data.name)) throw invalid('The third member is not data.tar');
   if (others[0] !== undefined) throw invalid(`There is a further member, ${others[0].name}`);
   if (control.size > CONTROL_MEMBER_MAX_BYTES) throw invalid(`${control.name} is too large`);
-  return control;
+  return { control, data };
 }
 
 const gunzipAsync = promisify(gunzip);

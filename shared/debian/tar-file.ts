@@ -3,10 +3,10 @@
  * ustar, GNU long names). Nothing is ever written, so paths and links cannot lead anywhere.
  */
 import { AppError } from '../errors/app-error.ts';
+import { cString, isZeroBlock, readTarHeader, TAR_BLOCK_BYTES, type TarHeader } from './tar-header.ts';
 
 /** A control tar holds scripts, lists and templates: some tens of files at most. */
 export const MAX_TAR_ENTRIES = 1_000;
-const BLOCK_BYTES = 512;
 /** Linux ends paths at 4,096 bytes. */
 const MAX_NAME_BYTES = 4_096;
 
@@ -14,12 +14,8 @@ function invalid(message: string): AppError {
   return new AppError('deb-invalid', message);
 }
 
-interface Entry {
-  name: string;
-  /** The type flag: `0` for a regular file, `5` for a folder, ... */
-  type: string;
+interface Entry extends TarHeader {
   start: number;
-  size: number;
 }
 
 /**
@@ -45,11 +41,11 @@ function* entriesOf(bytes: Buffer): Generator<Entry> {
   let longName: string | null = null;
   for (let count = 0; ; count += 1) {
     if (count > MAX_TAR_ENTRIES) throw invalid(`There are more than ${String(MAX_TAR_ENTRIES)} files`);
-    const header = bytes.subarray(at, at + BLOCK_BYTES);
+    const header = bytes.subarray(at, at + TAR_BLOCK_BYTES);
     // Tars end with blocks of zeros; that some tool left them away is no harm.
-    if (header.length === 0 || isZero(header)) return;
-    const entry = readHeader(header, at);
-    at = entry.start + Math.ceil(entry.size / BLOCK_BYTES) * BLOCK_BYTES;
+    if (header.length === 0 || isZeroBlock(header)) return;
+    const entry: Entry = { ...readTarHeader(header, at), start: at + TAR_BLOCK_BYTES };
+    at = entry.start + Math.ceil(entry.size / TAR_BLOCK_BYTES) * TAR_BLOCK_BYTES;
     if (entry.start + entry.size > bytes.length)
       throw invalid('The tar cannot be read: it ends within a file');
     if (entry.type === 'L') {
@@ -64,47 +60,4 @@ function* entriesOf(bytes: Buffer): Generator<Entry> {
     longName = null;
     yield entry;
   }
-}
-
-function readHeader(header: Buffer, at: number): Entry {
-  if (header.length < BLOCK_BYTES) throw invalid('The tar cannot be read: it ends within a header');
-  if (!isChecksumRight(header)) throw invalid(`The tar cannot be read: there is no header at ${String(at)}`);
-  const own = cString(header.subarray(0, 100));
-  const isUstar = header.toString('latin1', 257, 263) === 'ustar\0';
-  const prefix = isUstar ? cString(header.subarray(345, 500)) : '';
-  return {
-    name: prefix === '' ? own : `${prefix}/${own}`,
-    type: String.fromCharCode(header[156] as number),
-    start: at + BLOCK_BYTES,
-    size: readSize(header.subarray(124, 136)),
-  };
-}
-
-/** Octal; GNU's binary form is for files of 8 GiB and more, which are refused anyhow. */
-function readSize(field: Buffer): number {
-  const text = cString(field).trim();
-  if (!/^[0-7]{1,12}$/.test(text)) throw invalid('The tar cannot be read: a size is not in the form');
-  return Number.parseInt(text, 8);
-}
-
-/** The sum of all bytes, the sum's own field taken for blanks; old tools summed signed bytes. */
-function isChecksumRight(header: Buffer): boolean {
-  const wanted = Number.parseInt(cString(header.subarray(148, 156)).trim(), 8);
-  let unsigned = 0;
-  let signed = 0;
-  for (let at = 0; at < BLOCK_BYTES; at += 1) {
-    const byte = at >= 148 && at < 156 ? 0x20 : (header[at] as number);
-    unsigned += byte;
-    signed += byte < 128 ? byte : byte - 256;
-  }
-  return wanted === unsigned || wanted === signed;
-}
-
-function isZero(block: Buffer): boolean {
-  return block.every((byte) => byte === 0);
-}
-
-function cString(field: Buffer): string {
-  const end = field.indexOf(0);
-  return field.toString('latin1', 0, end < 0 ? field.length : end);
 }

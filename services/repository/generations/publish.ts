@@ -23,6 +23,7 @@ import { placesOf, type QueuePlaces } from '../places.ts';
 import { releaseShape, type ReleaseShape } from '../indexes/release.ts';
 import { keepState } from '../indexes/engine.ts';
 import { touchMarker } from '../sync/marker.ts';
+import { fileListsFrom } from '../pool/file-lists.ts';
 import { arrangeSnapshots } from './snapshots.ts';
 import { currentDate, switchTo, writeGeneration } from './tree.ts';
 import {
@@ -81,7 +82,7 @@ export async function publish(
     ...{ shape, date, signer: repository.signer },
     changed: await namesOf(lock.client, [...changes.add, ...changes.remove]),
     packages: (names: readonly string[] | null) => packagesAfter(lock.client, changes, names),
-    fileLists: () => Promise.resolve(new Map<string, readonly string[]>()),
+    fileLists: fileListsFrom({ database: lock.client, pool: places.pool, log: repository.log }),
   };
   await writeGeneration(places, generation.number, content, (name) => repository.step(name));
   await repository.step('generation-written');

@@ -15,6 +15,7 @@ import type { SetManifest } from '../../../shared/protocol/set.ts';
 import type { NewPackage } from '../pool/records.ts';
 import { checkContents, type SetPlace } from './folder.ts';
 import { readDeb } from './read-deb.ts';
+import { readFileList } from './read-file-list.ts';
 import { takeOver, type TakenFile } from './take-over.ts';
 
 /** Larger than any .dsc. */
@@ -165,5 +166,6 @@ async function binaryPackage(
     ...{ architecture: control.architecture, source, sourceVersion },
     stanza: packagesStanza(control.paragraph, { ...file, path: `${productPool(manifest.product)}/${place}` }),
     files: [place],
+    fileList: await readFileList(file.file, file.size),
   };
 }

@@ -1,0 +1,89 @@
+/**
+ * What packages hold, read without trust: the paths of a binary package's data member, and of a source's tars.
+ * Nothing is written to the disk, and all that is unpacked is counted.
+ */
+import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { readDebMembers } from '../../../shared/debian/deb.ts';
+import { TarPaths, type TarPathsOptions } from '../../../shared/debian/tar-paths.ts';
+import { AppError, messageOf } from '../../../shared/errors/app-error.ts';
+import { filterThrough } from '../../../shared/process/filter.ts';
+
+/** As much as an uploaded file may unpack to (uploadLimits.unpackedBytes); the largest in Debian have 20 GiB. */
+export const MAX_UNPACKED_BYTES = 64 * 1024 ** 3;
+/** xz unpacks some 50 MB/s on a slow core. */
+const TIMEOUT_MS = 30 * 60_000;
+/** Enough for xz -9 and its like, which need 65 MiB to unpack. */
+const XZ_MEMORY = '--memlimit=128MiB';
+
+/** Programs for what node does not unpack itself, by a file's ending. */
+const PROGRAMS: Record<string, readonly [string, ...string[]]> = {
+  xz: ['xz', '--decompress', '--stdout', XZ_MEMORY],
+  lzma: ['xz', '--format=lzma', '--decompress', '--stdout', XZ_MEMORY],
+  bz2: ['bzip2', '--decompress', '--stdout'],
+};
+
+/**
+ * The paths that a .deb or .udeb unpacks to, sorted, without folders and the leading slash, a byte a character
+ * (latin1). Throws `deb-invalid`, whatever is wrong with it.
+ */
+export async function readFileList(file: string, size: number): Promise<string[]> {
+  const handle = await open(file, 'r');
+  let data;
+  try {
+    data = await readDebMembers(async (offset, length) => {
+      const buffer = Buffer.alloc(length);
+      const { bytesRead } = await handle.read(buffer, 0, length, offset);
+      return buffer.subarray(0, bytesRead);
+    }, size).then((members) => members.data);
+  } finally {
+    await handle.close();
+  }
+  if (data.size === 0) throw new AppError('deb-invalid', `${data.name} is empty`);
+  const input = createReadStream(file, { start: data.offset, end: data.offset + data.size - 1 });
+  return sortedPaths(await readTarPaths(input, data.name, { pax: false }));
+}
+
+/** Sorted, each once. */
+export function sortedPaths(paths: readonly string[]): string[] {
+  return [...new Set(paths)].sort();
+}
+
+/** Paths in a tar whose compression its name tells. Throws `deb-invalid`. */
+export async function readTarPaths(
+  input: Readable,
+  name: string,
+  options: TarPathsOptions,
+): Promise<string[]> {
+  const reader = new TarPaths(options);
+  let unpackedBytes = 0;
+  try {
+    for await (const bytes of unpacked(input, name)) {
+      unpackedBytes += bytes.length;
+      if (unpackedBytes > MAX_UNPACKED_BYTES)
+        throw new AppError('deb-invalid', `${name} unpacks to too much`);
+      reader.push(bytes);
+    }
+    return reader.finish();
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'deb-invalid') throw error;
+    throw new AppError('deb-invalid', `${name} cannot be unpacked: ${messageOf(error)}`, { cause: error });
+  } finally {
+    input.destroy();
+  }
+}
+
+function unpacked(input: Readable, name: string): AsyncIterable<Buffer> {
+  const ending = name.slice(name.lastIndexOf('.') + 1);
+  if (ending === 'gz') return throughNode(input, createGunzip());
+  if (ending === 'zst') return throughNode(input, createZstdDecompress());
+  const program = PROGRAMS[ending];
+  return program ? filterThrough(program, input, { timeoutMs: TIMEOUT_MS }) : input;
+}
+
+function throughNode(input: Readable, transform: ReturnType<typeof createGunzip>): AsyncIterable<Buffer> {
+  input.on('error', (error) => transform.destroy(error));
+  return input.pipe(transform);
+}

@@ -1,0 +1,17 @@
+import type { FileLists } from './kind.ts';
+
+/** Lists that are held in memory at once. */
+const LISTS_AT_ONCE = 200;
+
+/** Paths of each package, some hundred packages at a time. */
+export async function forEachBatch<T extends { id: string }>(
+  packages: readonly T[],
+  fileLists: FileLists,
+  work: (each: T, paths: readonly string[]) => Promise<void> | void,
+): Promise<void> {
+  for (let from = 0; from < packages.length; from += LISTS_AT_ONCE) {
+    const batch = packages.slice(from, from + LISTS_AT_ONCE);
+    const lists = await fileLists(batch.map((each) => each.id));
+    for (const each of batch) await work(each, lists.get(each.id) ?? []);
+  }
+}
