@@ -4,13 +4,14 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ReleaseIndex } from '../../../shared/debian/indexes.ts';
+import { isBoundary } from './chunks/chunked-index.ts';
 import { makeIndexes } from './engine.ts';
 import type { Offer } from './write.ts';
 import type { IndexedPackage, IndexScope } from './kinds/scope.ts';
 
 const scope: IndexScope = {
   ...{ components: ['main'], architectures: ['amd64', 'i386'], debugComponents: true },
-  ...{ translations: true, contents: false, contentsSource: false },
+  ...{ translations: true, contents: true, contentsSource: true },
 };
 const offer: Offer = { compression: ['gz', 'xz', 'zstd'], plain: false, md5: false };
 let root: string;
@@ -51,7 +52,7 @@ class Archive {
         this.asked = names;
         return [...content.values()].filter((each) => names === null || names.includes(each.name));
       },
-      fileLists: () => Promise.resolve(new Map()),
+      fileLists: (ids) => Promise.resolve(new Map(ids.map((id) => [id, pathsOf(id)]))),
     });
   }
 
@@ -75,10 +76,37 @@ function made(
   kind: IndexedPackage['kind'] = 'deb',
 ): IndexedPackage {
   const description = `Description: ${name} ${version}\n long`;
-  const stanza = `Package: ${name}\nVersion: ${version}\nArchitecture: ${architecture}\n${description}`;
+  const section = version === '2' ? '' : '\nSection: utils';
+  const head = `Package: ${name}\nVersion: ${version}\nArchitecture: ${architecture}${section}`;
+  const stanza = `${head}\n${description}`;
   const each = { component: 'main', kind, name, version, architecture, stanza };
   return { ...each, id: keyOf(each) };
 }
+/** Some at the beginning of a chunk, some that all share, long ones, and bytes that are no letters. */
+const PATHS = [
+  ...Array.from({ length: 4_000 }, (_, at) => `usr/share/${at.toString(36)}`).filter((each) =>
+    isBoundary(each, 256),
+  ),
+  ...[
+    'usr/bin',
+    'usr/bin/a',
+    'usr/bin/a b',
+    `usr/${'long/'.repeat(15)}x`,
+    'usr/gr\u00f6\u00dfe',
+    'usr/\u0001',
+    'usr/end ',
+  ],
+];
+
+/** What a package holds: told by its id alone, as a file that is read once. */
+function pathsOf(id: string): string[] {
+  const own = PATHS.filter(
+    (_, at) =>
+      Math.imul(Buffer.from(id).reduce((sum, byte) => sum * 31 + byte, 7) + at, 0x9e3779b1) >>> 28 < 4,
+  );
+  return [...own, 'usr/share/all'].sort();
+}
+
 const keyOf = (each: Omit<IndexedPackage, 'id'>): string =>
   [each.kind, each.name, each.version, each.architecture].join(' ');
 

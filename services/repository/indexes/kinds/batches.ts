@@ -3,7 +3,12 @@ import type { FileLists } from './kind.ts';
 /** Lists that are held in memory at once. */
 const LISTS_AT_ONCE = 200;
 
-/** Paths of each package, some hundred packages at a time. */
+/** A line could not tell a blank at a path's end from those behind it. */
+function isShown(path: string): boolean {
+  return !path.endsWith(' ') && !path.endsWith('\t');
+}
+
+/** Paths of each package that Contents can show, some hundred packages at a time. */
 export async function forEachBatch<T extends { id: string }>(
   packages: readonly T[],
   fileLists: FileLists,
@@ -12,6 +17,6 @@ export async function forEachBatch<T extends { id: string }>(
   for (let from = 0; from < packages.length; from += LISTS_AT_ONCE) {
     const batch = packages.slice(from, from + LISTS_AT_ONCE);
     const lists = await fileLists(batch.map((each) => each.id));
-    for (const each of batch) await work(each, lists.get(each.id) ?? []);
+    for (const each of batch) await work(each, (lists.get(each.id) ?? []).filter(isShown));
   }
 }
