@@ -1,6 +1,8 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { createMirrorMetrics, type MirrorMetrics } from './mirror/metrics.ts';
+import { createSyncMetrics, type SyncMetrics } from './sync/metrics.ts';
 
-export interface Metrics {
+export interface Metrics extends SyncMetrics, MirrorMetrics {
   registry: Registry;
   sets: Counter<'queue' | 'result'>;
   orders: Counter<'result'>;
@@ -8,15 +10,11 @@ export interface Metrics {
   publishSeconds: Histogram;
   /** Files that garbage collection removed from a queue's pool. */
   poolRemoved: Counter<'queue'>;
-  syncs: Counter<'result'>;
-  syncSeconds: Histogram;
   signatures: Counter<'result'>;
   /** Starts of the signing process after the first. */
   signerRestarts: Counter;
   /** When each published archive key ends; 0 for never. */
   keyExpires: Gauge<'fingerprint' | 'state'>;
-  /** Markers that rqp has not yet brought to every target. */
-  syncsWaiting: Gauge;
 }
 
 function name(end: string): string {
@@ -61,14 +59,7 @@ export function createMetrics(): Metrics {
       ...{ name: name('key_expires_timestamp_seconds'), help: 'When an archive key ends; 0: never' },
       ...{ labelNames: ['fingerprint', 'state'], registers },
     }),
-    syncs: new Counter({
-      ...{ name: name('syncs_total'), help: 'Syncs to live', labelNames: ['result'], registers },
-    }),
-    syncSeconds: new Histogram({
-      ...{ name: name('sync_seconds'), help: 'One sync to every target', registers },
-    }),
-    syncsWaiting: new Gauge({
-      ...{ name: name('syncs_waiting'), help: 'Queues that wait for a sync', registers },
-    }),
+    ...createSyncMetrics(registers),
+    ...createMirrorMetrics(registers),
   };
 }

@@ -1,6 +1,8 @@
 import type { Cli } from '../../../shared/cli/program.ts';
 import { addGcCommand } from './gc.ts';
 import { addGenerationCommands } from './generations.ts';
+import { addRetentionCommand } from './retention.ts';
+import { addKeyCommands } from './keys.ts';
 import { addRollbackCommand } from './rollback.ts';
 import { addSyncCommands } from './sync.ts';
 import { addImportCommand } from './import.ts';
@@ -9,6 +11,8 @@ import { addImportCommand } from './import.ts';
 export function addRepositoryCommands(cli: Cli): void {
   addGcCommand(cli);
   addGenerationCommands(cli);
+  addRetentionCommand(cli);
+  addKeyCommands(cli);
   addRollbackCommand(cli);
   addSyncCommands(cli);
   addImportCommand(cli);

@@ -1,5 +1,5 @@
 /** Where a live target lies, as it is configured. */
-import { AppError } from '../../../shared/errors/app-error.ts';
+import { AppError, unreachable } from '../../../shared/errors/app-error.ts';
 
 export type Location =
   | { kind: 'local'; path: string }
@@ -50,6 +50,8 @@ export function locationText(location: Location): string {
       return location.url;
     case 'rclone':
       return `rclone:${location.remote}:${location.path}`;
+    default:
+      return unreachable(location);
   }
 }
 

@@ -1,8 +1,11 @@
 /**
  * `staging/<queue>/.<product>.changed`: "there is something to sync". A publisher (or a person with
  * touch(1)) makes it; rqp removes it when what it saw is in live, and only if nobody touched it since.
+ *
+ * A publisher writes the generation's number into it. A file that a person made is empty: it asks for a look
+ * at all files, and so does a touch of one that a publisher made.
  */
-import { rename, rm, stat } from 'node:fs/promises';
+import { readFile, rename, rm, stat } from 'node:fs/promises';
 import { writeFileDurably } from '../../../shared/files/durable.ts';
 
 /** Which touch it was. */
@@ -11,9 +14,34 @@ export interface SeenMarker {
   modifiedNs: bigint;
 }
 
+/** What a publisher adds when it replaces one that a person made. */
+const FULL = 'full\n';
+
 /** Touches it: a new file each time, so that two touches never look the same. */
 export async function touchMarker(marker: string, generation: number): Promise<void> {
-  await writeFileDurably(marker, `${String(generation)}\n`);
+  const wasFull = await asksForAll(marker);
+  await writeFileDurably(marker, `${String(generation)}\n${wasFull ? FULL : ''}`);
+}
+
+/** Touches it as a person would. */
+export async function touchByHand(marker: string): Promise<void> {
+  await writeFileDurably(marker, '');
+}
+
+/** True for one that a person made, also when a publisher came after. */
+export async function asksForAll(marker: string): Promise<boolean> {
+  const text = await readFile(marker, 'utf8').catch(() => null);
+  return text !== null && (text.trim() === '' || text.endsWith(FULL));
+}
+
+/** A touch as one word: `inode:nanoseconds`. */
+export function touchName(seen: SeenMarker): string {
+  return `${String(seen.inode)}:${String(seen.modifiedNs)}`;
+}
+
+/** True when `seen` is the very file of an earlier touch, touched again: publishers make a new one. */
+export function isTouchedAgain(seen: SeenMarker, earlier: string | null): boolean {
+  return earlier !== null && earlier !== touchName(seen) && earlier.startsWith(`${String(seen.inode)}:`);
 }
 
 /** The marker as it stands, or null. */

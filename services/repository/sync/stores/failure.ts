@@ -1,0 +1,50 @@
+/** What a failure of rsync, ssh or rclone says about a target. */
+import { AppError } from '../../../../shared/errors/app-error.ts';
+import type { RunResult } from '../../../../shared/process/run.ts';
+import type { Target } from '../targets.ts';
+
+/** Enough of a child's last words to know; the rest is in its own log. */
+const MAX_WORDS = 400;
+
+const FULL = /no space left|disk full|disk quota exceeded|quota exceeded/i;
+const READ_ONLY = /permission denied \(13\)|read[- ]only|mkdir .* failed|mkstemp .* failed/i;
+const STALLED = /timeout in data|i\/o timeout|timeout waiting/i;
+const AWAY =
+  /connection (refused|reset|timed out|closed)|could not resolve|no route to host|failed to connect|network is unreachable|host key verification failed|permission denied \(publickey|connection unexpectedly closed|auth failed|no such host|dial tcp|couldn't connect|unknown module/i;
+
+/** By the exit codes of rsync(1) and the words of all three. */
+export function syncFailure(program: string, result: RunResult, target: Target): AppError {
+  const words = result.stderr.toString('utf8').trim();
+  const tail = words.slice(-MAX_WORDS).replaceAll(/\s*\n\s*/g, '; ');
+  const how = result.endedBy ?? (result.signal ? `signal ${result.signal}` : `exit ${String(result.code)}`);
+  const say = (code: string, what: string, hint: string): AppError =>
+    new AppError(code, `${target.text} ${what} (${program}: ${how})${tail === '' ? '' : `: ${tail}`}`, {
+      hint,
+      detail: { program, how },
+    });
+  if (result.endedBy === 'abort') return say('sync-ended', 'was left', 'It goes on at the next start.');
+  if (result.endedBy === 'timeout' || result.code === 30 || STALLED.test(words))
+    return say(
+      'target-stalled',
+      'has stalled',
+      'It answers, and moves nothing: look at its load and its disk.',
+    );
+  if (FULL.test(words)) return say('target-full', 'is full', 'Free space there.');
+  if (isAway(program, result, words))
+    return say(
+      'target-unreachable',
+      'is not reached',
+      'Try the address, the key and the known host by hand.',
+    );
+  if (READ_ONLY.test(words))
+    return say('target-not-writable', 'cannot be written', 'The account there must own the folder.');
+  return say('sync-failed', 'could not be brought up to date', 'See the message; it is tried again.');
+}
+
+function isAway(program: string, { code }: RunResult, words: string): boolean {
+  if (program === 'ssh' || program === 'rsync') {
+    // rsync: 5 starting the protocol, 10 socket, 12 stream, 35 connecting; 255 is ssh's own.
+    if (code !== null && [5, 10, 35, 255].includes(code)) return true;
+  }
+  return AWAY.test(words);
+}
