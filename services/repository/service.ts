@@ -39,7 +39,7 @@ export async function startService(repository: Repository): Promise<Service> {
   };
   await keeper.run();
   await Promise.all([...managers.values()].map((manager) => manager.run()));
-  const upkeep = createUpkeep(repository);
+  const upkeep = createUpkeep(repository, () => rqp.wake());
   const tasks = startSchedule(repository, managers, [proc, keeper], upkeep);
   const sweep = setInterval(() => rqp.wake(), repository.config.syncSweepS * 1000);
   const unlisten = listen(repository.databaseUrl, REPOSITORY_CHANNEL, wakeAll);

@@ -20,7 +20,7 @@ function known(
 function set(sourceVersion: string, architecture: string, packages: KnownPackage[]): Arrival {
   return {
     ...{ queue: 'devel', source: 'hello', sourceVersion, architecture, packages },
-    dscArchitectures: ['any', 'all'],
+    ...{ dscArchitectures: ['any', 'all'], keepsOld: false },
   };
 }
 
@@ -61,6 +61,18 @@ describe('what a newer version replaces', () => {
   test('a binary-only rebuild takes the place of what it rebuilt', () => {
     const arrival = set('1', 'amd64', [known('1', 'source', '1'), known('9', 'amd64', '1', '1+b1')]);
     expect(ids(arrive(old, arrival))).toEqual(['1', '3', '4', '9']);
+  });
+});
+
+describe('in a queue that keeps old versions', () => {
+  test('everything older stays; a binary-only rebuild still takes the place of what it rebuilt', () => {
+    const next = [known('5', 'source', '2'), known('6', 'amd64', '2')];
+    const held = arrive(old, { ...set('2', 'amd64', next), keepsOld: true });
+    expect(ids(held)).toEqual(['1', '2', '3', '4', '5', '6']);
+    const rebuilt = [known('5', 'source', '2'), known('7', 'amd64', '2', '2+b1')];
+    expect(ids(arrive(held, { ...set('2', 'amd64', rebuilt), keepsOld: true }))).toEqual([
+      ...['1', '2', '3', '4', '5', '7'],
+    ]);
   });
 });
 

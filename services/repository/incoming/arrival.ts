@@ -10,6 +10,8 @@ export interface Arrival {
   sourceVersion: string;
   /** The set's; `all` for arch:all only. */
   architecture: string;
+  /** The queue holds several versions of a source: retention lets go of old ones, not the arrival. */
+  keepsOld: boolean;
   /** As in the .dsc: what the source is built for now. */
   dscArchitectures: readonly string[];
   packages: readonly KnownPackage[];
@@ -62,6 +64,8 @@ function isSameBinary(a: KnownPackage, b: KnownPackage): boolean {
 
 /** True for what the set takes the place of. */
 function isReplaced(held: KnownPackage, arrival: Arrival): boolean {
+  const isSameVersion = held.sourceVersion === arrival.sourceVersion;
+  if (arrival.keepsOld && !isSameVersion) return false;
   if (arrival.packages.some((each) => isSameBinary(each, held))) return true; // a binary-only rebuild
   if (compareVersions(held.sourceVersion, arrival.sourceVersion) >= 0) return false;
   if (held.kind === 'source' || held.architecture === arrival.architecture) return true;

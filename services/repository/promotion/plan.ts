@@ -12,7 +12,7 @@ export interface PromotionPlan {
   version: string;
   /** The source with all its binaries, as far as the target has not got them. */
   add: KnownPackage[];
-  /** All that the target holds of the source then: nothing of another version. */
+  /** All that the target holds of the source then: nothing of another version, unless it keeps old ones. */
   after: KnownPackage[];
 }
 
@@ -21,7 +21,11 @@ export interface PromotionPlan {
  * before. Throws an AppError that refuses it: `source-not-there`, `version-not-there`, `source-incomplete`,
  * `already-there`, `version-older`, `binary-taken`. Its message is a sentence for the requester.
  */
-export async function planPromotion(holdings: Holdings, order: PromotionRow): Promise<PromotionPlan> {
+export async function planPromotion(
+  holdings: Holdings,
+  order: PromotionRow,
+  keepsOld: boolean,
+): Promise<PromotionPlan> {
   const from = { queue: order.from_queue, product: order.product };
   const offered = await membersOfSource(holdings.lock.client, from, order.source);
   const held = await holdings.of(order.source);
@@ -32,7 +36,8 @@ export async function planPromotion(holdings: Holdings, order: PromotionRow): Pr
   checkIsNewer(order, version, held, add);
   const refusal = takenBinary(order.to_queue, await holdings.namesOfOthers(order.source, add));
   if (refusal) throw refusal;
-  return { version, add, after: [...held.filter((each) => each.sourceVersion === version), ...add] };
+  const stay = keepsOld ? held : held.filter((each) => each.sourceVersion === version);
+  return { version, add, after: [...stay, ...add] };
 }
 
 /** Throws `queue-unknown`, `product-unknown` or `queue-order` for what can never be carried out. */

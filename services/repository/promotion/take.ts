@@ -5,6 +5,8 @@ import type { OrderRow, PromotionRow, RollbackRow } from '../../../shared/protoc
 import type { Repository } from '../context.ts';
 import type { Holdings } from '../generations/holdings.ts';
 import { planRollback, rolledBackBy } from '../generations/rollback.ts';
+import { requireQueue } from '../indexes/release.ts';
+import { keepsOldVersions } from '../upkeep/retention/slices.ts';
 import type { QueueLock } from '../locks.ts';
 import { placesOf } from '../places.ts';
 import { placeIntoPool } from '../pool/place.ts';
@@ -38,7 +40,8 @@ export async function takePromotion(
       `${order.requested_by ?? ''} is not a maintainer of ${order.source} in ${order.product}; its maintainers and admins may promote it.`,
     );
   }
-  const plan = await planPromotion(holdings, order);
+  const { retention } = requireQueue(repository.common, order.to_queue);
+  const plan = await planPromotion(holdings, order, keepsOldVersions(retention));
   await checkNotRolledBack(holdings.lock, order, plan.version);
   if (!(await accept(repository, order))) return null;
   await linkFiles(repository, holdings.lock, order, plan);

@@ -77,6 +77,19 @@ describe('the rule', () => {
     ]);
   });
 
+  test('lets go of an architecture that newer versions are not built for, as if they were', async () => {
+    const narrow = (version: string): RandomPackage => ({
+      ...made(`hello ${version} source`),
+      builtFor: ['amd64', 'all'],
+    });
+    const packages = [made('hello 1 i386'), made('hello 2 amd64'), narrow('2'), made('hello 3'), narrow('3')];
+    expect(await told(packages, { versions: 3 })).toContain('hello 1 i386: of the newest 3');
+    expect(await told(packages, { versions: 2 })).toContain('(hello 1 i386)');
+    expect(await told(packages, { days: 99 }, { day: 100 })).toContain(
+      'hello 1 i386: a newer version came less than 99 days ago',
+    );
+  });
+
   test('keeps an older one so many days after the newer came', async () => {
     expect(await told(three, { days: 5 }, { day: 7.5 })).toEqual([
       'hello 2 source: a newer version came less than 5 days ago',

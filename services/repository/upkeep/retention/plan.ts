@@ -24,7 +24,7 @@ export interface RetentionInput {
   architectures: readonly string[];
 }
 
-export interface Verdict extends Omit<Slice, 'packages'> {
+export interface Verdict extends Omit<Slice, 'packages' | 'since'> {
   /** Names of binaries, or of the source. */
   packages: string[];
   ids: string[];
@@ -44,9 +44,12 @@ export async function planRetention(input: RetentionInput): Promise<Verdict[]> {
     }
   }
   const slices = ladders.flat();
-  if (reasons.size < slices.length) await keepNeeded(input, slices, reasons);
+  if (slices.some((slice) => slice.packages.length > 0 && !reasons.has(slice)))
+    await keepNeeded(input, slices, reasons);
   const newest = new Set(ladders.map((ladder) => ladder[0]));
-  return slices.filter((slice) => !newest.has(slice)).map((slice) => verdict(slice, reasons.get(slice)));
+  return slices
+    .filter((slice) => !newest.has(slice) && slice.packages.length > 0)
+    .map((slice) => verdict(slice, reasons.get(slice)));
 }
 
 function keptByLater(slice: Slice, { later }: RetentionInput): string | null {
@@ -54,9 +57,10 @@ function keptByLater(slice: Slice, { later }: RetentionInput): string | null {
   return queue === undefined ? null : `${queue} holds this version`;
 }
 
-function verdict({ packages, ...slice }: Slice, reason: string | undefined): Verdict {
+function verdict(slice: Slice, reason: string | undefined): Verdict {
+  const { source, sourceVersion, architecture, packages } = slice;
   return {
-    ...slice,
+    ...{ source, sourceVersion, architecture },
     packages: packages.map((each) => each.name).toSorted(),
     ids: packages.map((each) => each.id),
     leaves: reason === undefined,

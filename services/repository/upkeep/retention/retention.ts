@@ -69,7 +69,9 @@ async function retain(repository: Repository, at: At, isDry: boolean): Promise<R
 
 async function plan(repository: Repository, database: Queryable, at: At): Promise<Verdict[]> {
   const { rows } = await database.query<HeldPackage>(
-    `select p.id, p.kind, p.name, p.version, p.architecture, p.source, p.source_version as "sourceVersion", m.since
+    `select p.id, p.kind, p.name, p.version, p.architecture, p.source, p.source_version as "sourceVersion", m.since,
+            case when p.kind = 'source'
+                 then regexp_split_to_array(substring(p.stanza from '\nArchitecture: *([^\n]*)'), ' +') end as "builtFor"
        from members m join packages p on p.id = m.package_id
       where m.queue = $1 and m.product = $2 order by p.id`,
     [at.queue, at.product],
