@@ -3,6 +3,7 @@ import { addGcCommand } from './gc.ts';
 import { addGenerationCommands } from './generations.ts';
 import { addRetentionCommand } from './retention.ts';
 import { addKeyCommands } from './keys.ts';
+import { addRetentionCommand } from './retention.ts';
 import { addRollbackCommand } from './rollback.ts';
 import { addSyncCommands } from './sync.ts';
 import { addImportCommand } from './import.ts';
@@ -13,6 +14,7 @@ export function addRepositoryCommands(cli: Cli): void {
   addGenerationCommands(cli);
   addRetentionCommand(cli);
   addKeyCommands(cli);
+  addRetentionCommand(cli);
   addRollbackCommand(cli);
   addSyncCommands(cli);
   addImportCommand(cli);
