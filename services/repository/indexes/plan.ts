@@ -1,10 +1,11 @@
 /** What becomes of each index of a generation: taken over, changed or made anew. */
 import path from 'node:path';
-import { changeChunks, type Chunk, type Group } from './chunks/chunked-index.ts';
+import type { Before, ChangedChunk } from './change.ts';
+import { changeChunks, type Group } from './chunks/chunked-index.ts';
 import { KINDS } from './kinds/all.ts';
 import type { FileLists, IndexKind, KindContext } from './kinds/kind.ts';
 import type { IndexedChange, IndexedName, IndexedPackage, IndexScope } from './kinds/scope.ts';
-import { loadChunks, readState, type IndexEntry, type IndexState } from './state.ts';
+import { readChunk, readState, type ChunkPlace, type IndexEntry, type IndexState } from './state.ts';
 import { canReuse, type Offer } from './write.ts';
 
 export interface IndexWork {
@@ -28,7 +29,7 @@ export interface IndexWork {
 /** By path: an index as it was, its chunks as they are now, or all that it says. */
 export type Planned =
   | { kind: IndexKind; entry: IndexEntry }
-  | { kind: IndexKind; chunks: Chunk[] }
+  | { kind: IndexKind; before: Before | null; chunks: ChangedChunk[] }
   | { kind: IndexKind; groups: () => Iterable<Group> | AsyncIterable<Group> };
 type Plan = Map<string, Planned>;
 
@@ -62,9 +63,7 @@ export async function planChanges(work: IndexWork, workFolder: string): Promise<
   }
   const names = [...new Set(work.changed.map((each) => each.name))];
   const after = names.length > 0 ? await work.packages(names) : [];
-  for (const kind of KINDS) {
-    if (!(await planKind(work, { kind, state, plan, after, workFolder }))) return null;
-  }
+  await Promise.all(KINDS.map((kind) => planKind(work, { kind, state, plan, after, workFolder })));
   for (const planned of plan.values()) {
     if ('entry' in planned && !(await canReuse(planned.entry, previousPlaces(work), work.offer))) return null;
   }
@@ -79,22 +78,23 @@ interface KindPlan {
   workFolder: string;
 }
 
-/** The kind's indexes that the changes touch; false when what was there before cannot be used. */
-async function planKind(
-  work: IndexWork,
-  { kind, state, plan, after, workFolder }: KindPlan,
-): Promise<boolean> {
+/** The kind's indexes that the changes touch. Throws `index-stale`. */
+async function planKind(work: IndexWork, { kind, state, plan, after, workFolder }: KindPlan): Promise<void> {
   const standing = byPath(after, kind, work.scope);
   const rules = { ...kind, forms: kind.forms(work.offer.compression) };
-  for (const [indexPath, changed] of byPath(work.changed, kind, work.scope)) {
-    const before = await chunksBefore(work, state, indexPath);
-    if (!before) return false;
+  const touched = [...byPath(work.changed, kind, work.scope)].map(async ([indexPath, changed]) => {
     const change = { changed, after: standing.get(indexPath) ?? [] };
     const edits = await kind.edits(change, contextOf(work, workFolder));
-    plan.set(indexPath, { kind, chunks: await changeChunks(before, edits, rules) });
-  }
+    const before = beforeOf(work, state, indexPath);
+    const chunks = before?.entry.chunks ?? [];
+    const changedChunks = await changeChunks<ChunkPlace>(chunks, edits, rules, (chunk) => {
+      if (!before) throw new Error('a chunk of an index that was not there');
+      return readChunk(before.stateFolder, before.entry, chunk);
+    });
+    plan.set(indexPath, { kind, before, chunks: changedChunks });
+  });
+  await Promise.all(touched);
   for (const family of kind.families(work.scope)) completeFamily(plan, kind, family);
-  return true;
 }
 
 /** All of a family are there, or none. */
@@ -102,7 +102,7 @@ function completeFamily(plan: Plan, kind: IndexKind, family: readonly string[]):
   const isNeeded = family.some((each) => !isEmpty(plan.get(each)));
   for (const each of family) {
     if (!isNeeded) plan.delete(each);
-    else if (!plan.has(each)) plan.set(each, { kind, chunks: [] });
+    else if (!plan.has(each)) plan.set(each, { kind, before: null, chunks: [] });
   }
 }
 
@@ -145,9 +145,7 @@ function byPath<T extends IndexedName>(
   return found;
 }
 
-async function chunksBefore(work: IndexWork, state: IndexState, indexPath: string): Promise<Chunk[] | null> {
+function beforeOf(work: IndexWork, state: IndexState, indexPath: string): Before | null {
   const entry = state.indexes.find((each) => each.path === indexPath);
-  if (!entry) return [];
-  const { generation, stateFolder } = previousPlaces(work);
-  return loadChunks(stateFolder, generation, entry);
+  return entry ? { entry, ...previousPlaces(work) } : null;
 }

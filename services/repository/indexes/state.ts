@@ -3,16 +3,29 @@
  * published files themselves; only the text is kept beside this. It is a cache: without it, or when a file is
  * not what it says, the indexes are made anew and are the same.
  */
-import { createHash } from 'node:crypto';
-import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import type { Chunk } from './chunks/chunked-index.ts';
-import { FORM_NAMES, FORMS, type FormName, type Packed } from './forms/form.ts';
+import { AppError } from '../../../shared/errors/app-error.ts';
+import type { FileSums } from './stitch/stitch.ts';
+import { FORM_NAMES, type FormName } from './forms/form.ts';
 
 const size = z.number().int().nonnegative();
 const sums = z.strictObject({ size, sha256: z.string(), md5: z.string().nullable() });
 const formName = z.enum(FORM_NAMES);
+
+const chunkPlace = z.strictObject({
+  /** Its first group's key. */
+  first: z.string(),
+  /** Where its text begins in the text's file, in bytes. Chunks lie there as they came, not in order. */
+  at: size,
+  /** Length of its text in bytes. */
+  text: size,
+  /** In each form, as {@link import('./forms/form.ts').Packed.size}. */
+  packed: z.partialRecord(formName, size),
+});
+/** A chunk as it lies in the files of the generation before. */
+export type ChunkPlace = z.infer<typeof chunkPlace>;
 
 const indexEntry = z.strictObject({
   /** Relative to the generation, without an ending. */
@@ -21,17 +34,16 @@ const indexEntry = z.strictObject({
   kind: z.string(),
   /** The text's file below the state's folder. */
   textFile: z.string().regex(/^\d+\.text$/),
-  /** Lengths in bytes, in order; `packed` as {@link Packed.size}. */
-  chunks: z.array(z.strictObject({ first: z.string(), text: size, packed: z.partialRecord(formName, size) })),
+  /** In order. */
+  chunks: z.array(chunkPlace),
   plain: sums,
   /** The compressed files. */
   forms: z.partialRecord(formName, sums),
 });
 export type IndexEntry = z.infer<typeof indexEntry>;
-export type FileSums = z.infer<typeof sums>;
 
 const stateSchema = z.strictObject({
-  version: z.literal(2),
+  version: z.literal(3),
   number: z.number().int(),
   /** Scope and offer: another one means other files. */
   shape: z.string(),
@@ -75,38 +87,20 @@ export function formsOf(entry: IndexEntry): [FormName, FileSums][] {
   });
 }
 
-/** An index's chunks as they lie in the state and in the generation; null when a file is not what it was. */
-export async function loadChunks(
-  stateFolder: string,
-  generation: string,
-  entry: IndexEntry,
-): Promise<Chunk[] | null> {
-  if (entry.chunks.length === 0) return [];
-  const text = await readExpected(path.join(stateFolder, entry.textFile), entry.plain);
-  if (!text) return null;
-  let at = 0;
-  const chunks = entry.chunks.map((chunk): Chunk => {
-    return { first: chunk.first, text: text.subarray(at, (at += chunk.text)), packed: {} };
-  });
-  for (const [form, expected] of formsOf(entry)) {
-    const file = await readExpected(path.join(generation, entry.path + FORMS[form].ending), expected);
-    if (!file) return null;
-    const packed = splitForm(file, form, entry);
-    for (const [index, chunk] of chunks.entries()) chunk.packed[form] = packed[index] as Packed;
+/** The text of one chunk. Throws `index-stale` when the file is not long enough. */
+export async function readChunk(stateFolder: string, entry: IndexEntry, chunk: ChunkPlace): Promise<Buffer> {
+  const handle = await open(path.join(stateFolder, entry.textFile), 'r').catch(() => null);
+  try {
+    const text = Buffer.alloc(chunk.text);
+    const found = await handle?.read(text, 0, chunk.text, chunk.at);
+    if (found?.bytesRead === chunk.text) return text;
+    throw new AppError('index-stale', `The text of ${entry.path} is not what it was`);
+  } finally {
+    await handle?.close();
   }
-  return chunks;
 }
 
-function splitForm(file: Buffer, form: FormName, entry: IndexEntry): Packed[] {
-  let at = FORMS[form].header().length;
-  return entry.chunks.map((chunk) => {
-    const own = chunk.packed[form] ?? 0;
-    return { bytes: file.subarray(at, (at += FORMS[form].lengthOf(own))), size: own };
-  });
-}
-
-async function readExpected(file: string, expected: FileSums): Promise<Buffer | null> {
-  const content = await readFile(file).catch(() => null);
-  if (content?.length !== expected.size) return null;
-  return createHash('sha256').update(content).digest('hex') === expected.sha256 ? content : null;
+/** Length that the text's file has at least. */
+export function textFileSize(entry: IndexEntry): number {
+  return entry.chunks.reduce((end, chunk) => Math.max(end, chunk.at + chunk.text), 0);
 }

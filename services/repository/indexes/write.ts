@@ -1,15 +1,13 @@
-/** Writes one index of a generation in all its forms, each also under its sum. */
-import { createHash } from 'node:crypto';
-import { link, mkdir, open, stat, utimes } from 'node:fs/promises';
+/** Writes one index of a generation in all its forms from nothing, each also under its sum. */
+import { link, mkdir, stat, utimes } from 'node:fs/promises';
 import path from 'node:path';
 import type { ReleaseIndex } from '../../../shared/debian/indexes.ts';
 import { hasErrno } from '../../../shared/errors/app-error.ts';
 import type { Chunk } from './chunks/chunked-index.ts';
 import { FORMS, type FormName, type Packed } from './forms/form.ts';
-import { formsOf, type FileSums, type IndexEntry } from './state.ts';
-
-/** Pieces that one write hands to the kernel; Linux takes at most 1024. */
-const PIECES_PER_WRITE = 512;
+import { formsOf, textFileSize, type ChunkPlace, type IndexEntry } from './state.ts';
+import { FileWriter } from './stitch/file-writer.ts';
+import type { FileSums } from './stitch/stitch.ts';
 
 /** How the indexes of an archive are offered. */
 export interface Offer {
@@ -18,6 +16,13 @@ export interface Offer {
   plain: boolean;
   /** MD5 sums in Release, for clients that know nothing else. */
   md5: boolean;
+}
+
+export interface Index {
+  path: string;
+  /** Name of its kind. */
+  kind: string;
+  forms: readonly FormName[];
 }
 
 export interface WriteOptions {
@@ -32,44 +37,99 @@ export interface WriteOptions {
   date: Date;
 }
 
+/** The text's file of the index of that number in a state's folder. */
+export function textFileName(ordinal: number): string {
+  return `${String(ordinal)}.text`;
+}
+
 /** Writes the published forms, durably, and the text beside the state, which is only a cache. */
 export async function writeIndex(
-  index: { path: string; kind: string; forms: readonly FormName[] },
-  chunks: readonly Chunk[],
+  index: Index,
+  chunks: Iterable<Chunk> | AsyncIterable<Chunk>,
   options: WriteOptions,
 ): Promise<IndexEntry> {
-  const text = chunks.map((chunk) => chunk.text);
-  const textFile = `${String(options.ordinal)}.text`;
-  const plain = sumsOf(text, options.offer.md5);
-  await writePieces(path.join(options.stateFolder, textFile), text, null);
-  const file = path.join(options.generation, index.path);
-  if (options.offer.plain) await publishPieces(file, text, plain, options.date);
-  const forms: IndexEntry['forms'] = {};
-  for (const form of index.forms) {
-    const pieces = piecesOf(form, chunks);
-    const sums = sumsOf(pieces, options.offer.md5);
-    await publishPieces(file + FORMS[form].ending, pieces, sums, options.date);
-    forms[form] = sums;
+  const { offer, date } = options;
+  const published = path.join(options.generation, index.path);
+  await mkdir(path.dirname(published), { recursive: true });
+  const textFile = textFileName(options.ordinal);
+  const writers = await Writers.open(index, published, path.join(options.stateFolder, textFile), offer);
+  try {
+    const places: ChunkPlace[] = [];
+    for await (const chunk of chunks) places.push(await writers.write(chunk));
+    const { plain, forms } = await writers.end(places);
+    if (offer.plain) await publishFile(published, plain, date);
+    for (const form of index.forms) {
+      await publishFile(published + FORMS[form].ending, forms[form] as FileSums, date);
+    }
+    return { path: index.path, kind: index.kind, textFile, chunks: places, plain, forms };
+  } finally {
+    await writers.close();
   }
-  return { path: index.path, kind: index.kind, textFile, chunks: chunks.map(lengthsOf), plain, forms };
 }
 
-/** A form's whole file. */
-function piecesOf(form: FormName, chunks: readonly Chunk[]): Buffer[] {
-  const { header, tail } = FORMS[form];
-  const packed = chunks.map((chunk) => chunk.packed[form] as Packed);
-  const sizes = packed.map(({ size }, at) => ({ size, textSize: chunks[at]?.text.length ?? 0 }));
-  return [header(), ...packed.map(({ bytes }) => bytes), tail(sizes)];
+/** The text, the published text if there is one, and each form. */
+class Writers {
+  readonly #text: FileWriter;
+  readonly #plain: FileWriter | null;
+  readonly #forms: readonly { form: FormName; writer: FileWriter }[];
+
+  private constructor(
+    text: FileWriter,
+    plain: FileWriter | null,
+    forms: { form: FormName; writer: FileWriter }[],
+  ) {
+    this.#text = text;
+    this.#plain = plain;
+    this.#forms = forms;
+  }
+
+  static async open(index: Index, published: string, textFile: string, offer: Offer): Promise<Writers> {
+    const text = await FileWriter.open(textFile, offer.md5);
+    const plain = offer.plain ? await FileWriter.open(published, false) : null;
+    const forms: { form: FormName; writer: FileWriter }[] = [];
+    for (const form of index.forms) {
+      const writer = await FileWriter.open(published + FORMS[form].ending, offer.md5);
+      await writer.write(FORMS[form].header());
+      forms.push({ form, writer });
+    }
+    return new Writers(text, plain, forms);
+  }
+
+  async write(chunk: Chunk): Promise<ChunkPlace> {
+    const place = placeOf(chunk, this.#text.size);
+    await this.#text.write(chunk.text);
+    await this.#plain?.write(chunk.text);
+    for (const { form, writer } of this.#forms) await writer.write((chunk.packed[form] as Packed).bytes);
+    return place;
+  }
+
+  async end(places: readonly ChunkPlace[]): Promise<Pick<IndexEntry, 'plain' | 'forms'>> {
+    const plain = await this.#text.end(false);
+    await this.#plain?.end(true);
+    const forms: IndexEntry['forms'] = {};
+    for (const { form, writer } of this.#forms) {
+      await writer.write(tailOf(form, places));
+      forms[form] = await writer.end(true);
+    }
+    return { plain, forms };
+  }
+
+  async close(): Promise<void> {
+    for (const writer of [this.#text, this.#plain, ...this.#forms.map((each) => each.writer)]) {
+      await writer?.close();
+    }
+  }
 }
 
-function lengthsOf({ first, text, packed }: Chunk): IndexEntry['chunks'][number] {
+/** What is remembered of a chunk whose text begins at `at`. */
+export function placeOf({ first, text, packed }: Chunk, at: number): ChunkPlace {
   const sizes = Object.entries(packed).map(([form, { size }]) => [form, size]);
-  return { first, text: text.length, packed: Object.fromEntries(sizes) as Record<FormName, number> };
+  return { first, at, text: text.length, packed: Object.fromEntries(sizes) as ChunkPlace['packed'] };
 }
 
-async function publishPieces(file: string, pieces: Buffer[], sums: FileSums, date: Date): Promise<void> {
-  await writePieces(file, pieces, date);
-  await linkByHash(file, sums.sha256);
+/** What stands behind the chunks. */
+export function tailOf(form: FormName, places: readonly ChunkPlace[]): Buffer {
+  return FORMS[form].tail(places.map(({ text, packed }) => ({ size: packed[form] ?? 0, textSize: text })));
 }
 
 /** Takes an index over from the generation before, without a byte read or written. */
@@ -78,15 +138,14 @@ export async function reuseIndex(
   from: { generation: string; stateFolder: string },
   options: WriteOptions,
 ): Promise<IndexEntry> {
-  for (const [ending, sums] of published(entry, options.offer)) {
+  for (const [ending, sums] of publishedFiles(entry, options.offer)) {
     const name = entry.path + ending;
     const file = path.join(options.generation, name);
     await mkdir(path.dirname(file), { recursive: true });
     await link(path.join(from.generation, name), file);
     await linkByHash(file, sums.sha256);
   }
-  const textFile = `${String(options.ordinal)}.text`;
-  await mkdir(options.stateFolder, { recursive: true });
+  const textFile = textFileName(options.ordinal);
   await link(path.join(from.stateFolder, entry.textFile), path.join(options.stateFolder, textFile));
   return { ...entry, textFile };
 }
@@ -97,28 +156,33 @@ export async function canReuse(
   from: { generation: string; stateFolder: string },
   offer: Offer,
 ): Promise<boolean> {
-  const files = published(entry, offer).map(
-    ([ending, { size }]) => [path.join(from.generation, entry.path + ending), size] as const,
+  const sizes = await Promise.all(
+    publishedFiles(entry, offer).map(async ([ending, { size }]) => {
+      const found = await stat(path.join(from.generation, entry.path + ending)).catch(() => null);
+      return found?.size === size;
+    }),
   );
-  files.push([path.join(from.stateFolder, entry.textFile), entry.plain.size]);
-  for (const [file, size] of files) {
-    const found = await stat(file).catch(() => null);
-    if (found?.size !== size) return false;
-  }
-  return true;
+  const text = await stat(path.join(from.stateFolder, entry.textFile)).catch(() => null);
+  return sizes.every(Boolean) && text !== null && text.size >= textFileSize(entry);
 }
 
 /** What Release lists of an index: the text always, since clients check what they unpack. */
 export function releaseEntries(entry: IndexEntry): ReleaseIndex[] {
-  return published(entry, { plain: true }).map(([ending, { size, sha256, md5 }]) => {
+  return publishedFiles(entry, { plain: true }).map(([ending, { size, sha256, md5 }]) => {
     return { path: entry.path + ending, size, sha256, ...(md5 === null ? {} : { md5 }) };
   });
 }
 
 /** The files of an index by what they end in. */
-function published(entry: IndexEntry, offer: Pick<Offer, 'plain'>): [string, FileSums][] {
+function publishedFiles(entry: IndexEntry, offer: Pick<Offer, 'plain'>): [string, FileSums][] {
   const packed = formsOf(entry).map(([form, sums]): [string, FileSums] => [FORMS[form].ending, sums]);
   return offer.plain ? [['', entry.plain], ...packed] : packed;
+}
+
+/** Gives a file that is written its date and its name by hash. */
+export async function publishFile(file: string, sums: FileSums, date: Date): Promise<void> {
+  await utimes(file, date, date);
+  await linkByHash(file, sums.sha256);
 }
 
 /** A hard link under the file's sum. */
@@ -128,39 +192,4 @@ async function linkByHash(file: string, sha256: string): Promise<void> {
   await link(file, path.join(folder, sha256)).catch((error: unknown) => {
     if (!hasErrno(error, 'EEXIST')) throw error; // two forms of one content
   });
-}
-
-function sumsOf(pieces: readonly Buffer[], withMd5: boolean): FileSums {
-  const sha256 = createHash('sha256');
-  const md5 = withMd5 ? createHash('md5') : null;
-  let size = 0;
-  for (const piece of pieces) {
-    sha256.update(piece);
-    md5?.update(piece);
-    size += piece.length;
-  }
-  return { size, sha256: sha256.digest('hex'), md5: md5?.digest('hex') ?? null };
-}
-
-/** `date` null: a cache, neither dated nor made durable. */
-async function writePieces(file: string, pieces: readonly Buffer[], date: Date | null): Promise<void> {
-  await mkdir(path.dirname(file), { recursive: true });
-  const handle = await open(file, 'w', 0o644);
-  try {
-    for (let from = 0; from < pieces.length; from += PIECES_PER_WRITE) {
-      await writeAll(handle, pieces.slice(from, from + PIECES_PER_WRITE));
-    }
-    if (date) await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  if (date) await utimes(file, date, date);
-}
-
-async function writeAll(handle: Awaited<ReturnType<typeof open>>, pieces: readonly Buffer[]): Promise<void> {
-  const wanted = pieces.reduce((sum, piece) => sum + piece.length, 0);
-  const { bytesWritten } = await handle.writev(pieces);
-  if (bytesWritten === wanted) return;
-  // The kernel may take less, a little above 2 GB at the latest.
-  await handle.writeFile(Buffer.concat(pieces).subarray(bytesWritten));
 }

@@ -31,7 +31,7 @@ export interface ChunkRules {
 }
 
 /** Packed in one go: bounds the memory beside the result, and feeds a compressor of several threads. */
-const CHUNKS_PER_PACKING = 256;
+const CHUNKS_PER_PACKING = 64;
 
 /** True where a chunk begins. FNV-1a over the key: stable for ever, even over all keys. */
 export function isBoundary(name: string, keysPerChunk: number): boolean {
@@ -50,43 +50,46 @@ export function compareNames(a: string, b: string): number {
   return a < b ? -1 : 1;
 }
 
-/** Makes the chunks of sorted groups; none for none. */
-export async function makeChunks(
+/** Makes the chunks of sorted groups, in order; none for none. */
+export async function* makeChunks(
   groups: Iterable<Group> | AsyncIterable<Group>,
   rules: ChunkRules,
-): Promise<Chunk[]> {
-  const chunks: Chunk[] = [];
+): AsyncGenerator<Chunk> {
   let waiting: Plain[] = [];
   for await (const plain of split(groups, rules)) {
     waiting.push(plain);
     if (waiting.length < CHUNKS_PER_PACKING) continue;
-    chunks.push(...(await pack(waiting, rules)));
+    yield* await pack(waiting, rules);
     waiting = [];
   }
-  return [...chunks, ...(await pack(waiting, rules))];
+  yield* await pack(waiting, rules);
 }
 
-/** The chunks after `edits`, by key. Untouched chunks are the same objects. */
-export async function changeChunks(
-  chunks: readonly Chunk[],
+/**
+ * The chunks after `edits`, by key; `textOf` reads one that an edit falls into. Untouched chunks are the same
+ * objects, in the same order.
+ */
+export async function changeChunks<T extends Pick<Chunk, 'first'>>(
+  chunks: readonly T[],
   edits: ReadonlyMap<string, Edit>,
   rules: ChunkRules,
-): Promise<Chunk[]> {
+  textOf: (chunk: T) => Buffer | Promise<Buffer>,
+): Promise<(T | Chunk)[]> {
   const touched = touchedChunks(chunks, edits);
   const sorted = [...edits].sort(([a], [b]) => compareNames(a, b));
-  const spans: { kept: Chunk[]; plain: Plain[] }[] = [];
+  const spans: Span<T>[] = [];
   for (let at = 0; at < Math.max(chunks.length, 1);) {
     if (chunks.length > 0 && !touched.has(at)) {
-      spans.push({ kept: [chunks[at] as Chunk], plain: [] });
+      spans.push({ kept: [chunks[at] as T], plain: [] });
       at += 1;
       continue;
     }
     let end = at;
     while (touched.has(end)) end += 1;
     end = Math.max(end, at + 1);
-    const groups = chunks.slice(at, end).flatMap((chunk) => rules.groupsOf(chunk.text));
-    const until = chunks[end]?.first;
-    const own = takeUntil(sorted, until);
+    const texts = await Promise.all(chunks.slice(at, end).map(async (chunk) => textOf(chunk)));
+    const groups = texts.flatMap((text) => rules.groupsOf(text));
+    const own = takeUntil(sorted, chunks[end]?.first);
     const plain: Plain[] = [];
     for await (const each of split(merge(groups, own), rules)) plain.push(each);
     spans.push({ kept: [], plain });
@@ -95,10 +98,12 @@ export async function changeChunks(
   return packSpans(spans, rules);
 }
 
-async function packSpans(
-  spans: readonly { kept: Chunk[]; plain: Plain[] }[],
-  rules: ChunkRules,
-): Promise<Chunk[]> {
+interface Span<T> {
+  kept: T[];
+  plain: Plain[];
+}
+
+async function packSpans<T>(spans: readonly Span<T>[], rules: ChunkRules): Promise<(T | Chunk)[]> {
   const made = await pack(
     spans.flatMap((span) => span.plain),
     rules,
@@ -139,7 +144,10 @@ function joined(part: readonly Group[]): Plain {
  * Numbers of the chunks that an edit falls into. A chunk whose own beginning may leave takes the one before
  * along, since they may become one.
  */
-function touchedChunks(chunks: readonly Chunk[], edits: ReadonlyMap<string, Edit>): Set<number> {
+function touchedChunks(
+  chunks: readonly Pick<Chunk, 'first'>[],
+  edits: ReadonlyMap<string, Edit>,
+): Set<number> {
   const touched = new Set<number>();
   if (chunks.length === 0) touched.add(0);
   for (const [name, edit] of edits) {
@@ -151,7 +159,7 @@ function touchedChunks(chunks: readonly Chunk[], edits: ReadonlyMap<string, Edit
 }
 
 /** The last chunk whose first key is not after `name`; the first one for what comes before all. */
-function chunkOf(chunks: readonly Chunk[], name: string): number {
+function chunkOf(chunks: readonly Pick<Chunk, 'first'>[], name: string): number {
   let low = 0;
   let high = chunks.length - 1;
   while (low < high) {
