@@ -85,7 +85,7 @@ async function decompress(
   decompressXz: (bytes: Uint8Array) => Promise<Uint8Array>,
 ): Promise<Uint8Array> {
   const limit = { maxOutputLength: CONTROL_TAR_MAX_BYTES };
-  const small = bytes.length <= SMALL_MEMBER_BYTES ? decompressSmall(memberName, bytes) : null;
+  const small = bytes.length <= SMALL_MEMBER_BYTES ? unpackSmall(memberName, bytes, SMALL_TAR_BYTES) : null;
   if (small !== null) return small;
   try {
     if (memberName.endsWith('.gz')) return await gunzipAsync(bytes, limit);
@@ -96,13 +96,17 @@ async function decompress(
   }
 }
 
-/** Null for what is broken, unusual or unpacks to much: the long way decides, and words the error. */
-function decompressSmall(memberName: string, bytes: Uint8Array): Uint8Array | null {
-  const limit = { maxOutputLength: SMALL_TAR_BYTES };
+/**
+ * Unpacks a small member at once in memory, by the ending of its name. Null for what is broken, unusual or unpacks
+ * to more than `maxBytes`: the long way decides, and words the error.
+ */
+export function unpackSmall(memberName: string, bytes: Uint8Array, maxBytes: number): Uint8Array | null {
+  const limit = { maxOutputLength: maxBytes };
   try {
     if (memberName.endsWith('.gz')) return gunzipSync(bytes, limit);
     if (memberName.endsWith('.zst')) return zstdDecompressSync(bytes, limit);
-    return memberName.endsWith('.xz') ? unpackXz(bytes, SMALL_TAR_BYTES) : bytes;
+    if (memberName.endsWith('.xz')) return unpackXz(bytes, maxBytes);
+    return memberName.endsWith('.tar') ? bytes : null;
   } catch (error) {
     if (error instanceof LzmaError || (error instanceof Error && 'code' in error)) return null;
     throw error;

@@ -57,7 +57,7 @@ function isChecksumRight(header: Buffer): boolean {
 
 /** True for a block of zeros, which ends a tar. */
 export function isZeroBlock(block: Buffer): boolean {
-  return block.every((byte) => byte === 0);
+  return block[0] === 0 && block.every((byte) => byte === 0);
 }
 
 /** What stands before the first NUL. */

@@ -6,9 +6,9 @@ import {
   CONTROL_TAR_MAX_BYTES,
   debFileName,
   extractControl,
-  readDebControl,
-  type DebControl,
+  readDebMembers,
 } from '../../../shared/debian/deb.ts';
+import type { ArMember, ReadAt } from '../../../shared/debian/ar.ts';
 import { dscFileName, parseDsc, type Dsc } from '../../../shared/debian/dsc.ts';
 import { packagesStanza, sourcesStanza } from '../../../shared/debian/indexes.ts';
 import type { Paragraph } from '../../../shared/debian/paragraph.ts';
@@ -17,6 +17,9 @@ import { AppError, hasErrno } from '../../../shared/errors/app-error.ts';
 import { joinInside } from '../../../shared/files/safe-path.ts';
 import { readClearsigned } from '../../../shared/openpgp/cleartext.ts';
 import { runChecked } from '../../../shared/process/run.ts';
+import { readFileList, readSmallList } from '../incoming/read-file-list.ts';
+import { readSourceList } from '../incoming/read-source-list.ts';
+import { packPaths } from '../pool/file-lists.ts';
 import type { NewPackage } from '../pool/records.ts';
 import type { Candidate, ExpectedFile } from './candidate.ts';
 
@@ -25,6 +28,9 @@ export interface ReadScope {
   root: string;
   product: string;
   components: readonly string[];
+  /** Whether the lists of files are wanted too, of binary and of source packages. */
+  contents: boolean;
+  contentsSource: boolean;
 }
 
 /** A file as it goes into the pool. */
@@ -39,7 +45,11 @@ export interface ReadFile {
   sha256: string;
 }
 
-export type ReadPackage = Omit<NewPackage, 'files'> & { files: ReadFile[] };
+export interface ReadPackage extends Omit<NewPackage, 'files' | 'fileList'> {
+  files: ReadFile[];
+  /** What it unpacks to, as `file_lists` keeps it, in base64; null where it was not wanted. */
+  list: { count: number; packed: string } | null;
+}
 
 /** A file with its sums. */
 interface Hashed {
@@ -53,6 +63,9 @@ interface Hashed {
 
 /** Files up to this are read in one piece, once for sums and control data together. */
 const WHOLE_BYTES = 4 * 1024 * 1024;
+/** Packed and unpacked sizes of data members that are read without a child: a second at the worst. */
+const SMALL_DATA_BYTES = 512 * 1024;
+const SMALL_TAR_BYTES = 16 * 1024 * 1024;
 const CHUNK_BYTES = 1024 * 1024;
 const MAX_DSC_BYTES = 8 * 1024 * 1024;
 /** A control tar unpacks in milliseconds; a bomb is cut by the output limit. */
@@ -177,11 +190,18 @@ function checkExpected(file: Hashed, expected: ExpectedFile, where: string): voi
 
 async function readBinary(scope: ReadScope, candidate: Candidate): Promise<ReadPackage> {
   const name = path.basename(candidate.path);
-  const { file, control } = await withFile(scope.root, candidate.path, async (fd, found) => {
+  const { file, control, list } = await withFile(scope.root, candidate.path, async (fd, found) => {
     checkSizeFirst(name, found, candidate.expected);
     const hashed = hashOpen(fd, found, name);
     if (candidate.expected) checkExpected(hashed, candidate.expected, 'the index');
-    return { file: hashed, control: await readControl(fd, hashed.size) };
+    const readAt = readerOf(fd, hashed.size);
+    const members = await readDebMembers(readAt, hashed.size);
+    const bytes = await readAt(members.control.offset, members.control.size);
+    const read = await extractControl(members.control.name, bytes, unxz);
+    const paths = scope.contents
+      ? await readPaths(scope, candidate, { readAt, data: members.data, size: hashed.size })
+      : null;
+    return { file: hashed, control: read, list: paths === null ? null : packList(paths) };
   });
   const component = candidate.component ?? componentOf(scope, control.paragraph.get('Section'));
   const ending = candidate.kind === 'udeb' ? 'udeb' : path.extname(name).slice(1);
@@ -192,6 +212,7 @@ async function readBinary(scope: ReadScope, candidate: Candidate): Promise<ReadP
     ...{ architecture: control.architecture, source: control.source, sourceVersion: control.sourceVersion },
     stanza: packagesStanza(paragraph, { ...file, path: `${productPool(scope.product)}/${place}` }),
     files: [{ from: candidate.path, stamp: file.stamp, path: place, size: file.size, sha256: file.sha256 }],
+    list,
   };
 }
 
@@ -202,15 +223,29 @@ function checkSizeFirst(name: string, found: BigIntStats, expected: ExpectedFile
 }
 
 /** From the bytes that {@link hashOpen} left, or from the file where it is large. */
-async function readControl(fd: number, size: number): Promise<DebControl> {
-  const readAt = (offset: number, length: number): Promise<Uint8Array> => {
+function readerOf(fd: number, size: number): ReadAt {
+  return (offset, length) => {
     const wanted = Math.max(0, Math.min(length, size - offset));
     if (size <= WHOLE_BYTES) return Promise.resolve(buffer.subarray(offset, offset + wanted));
     const bytes = Buffer.alloc(wanted);
     return Promise.resolve(bytes.subarray(0, readFully(fd, bytes, offset)));
   };
-  const member = await readDebControl(readAt, size);
-  return extractControl(member.name, await readAt(member.offset, member.size), unxz);
+}
+
+/** At once where the data member is small, by a stream and a child where it is not. */
+async function readPaths(
+  scope: ReadScope,
+  candidate: Candidate,
+  { readAt, data, size }: { readAt: ReadAt; data: ArMember; size: number },
+): Promise<string[]> {
+  const bytes = data.size <= SMALL_DATA_BYTES ? await readAt(data.offset, data.size) : null;
+  const list = bytes === null ? null : readSmallList(data.name, bytes, SMALL_TAR_BYTES);
+  return list ?? readFileList(joinInside(scope.root, candidate.path), size);
+}
+
+/** As `file_lists` keeps it. */
+function packList(paths: readonly string[]): { count: number; packed: string } {
+  return { count: paths.length, packed: packPaths(paths).toString('base64') };
 }
 
 async function unxz(bytes: Uint8Array): Promise<Uint8Array> {
@@ -271,7 +306,22 @@ async function readSource(scope: ReadScope, candidate: Candidate): Promise<ReadP
         };
       })
       .sort((a, b) => (a.path < b.path ? -1 : 1)),
+    list: scope.contentsSource ? await sourceList(scope, folder, files) : null,
   };
+}
+
+/** Contents is a convenience: a source whose tars cannot be listed is still a source. */
+async function sourceList(
+  scope: ReadScope,
+  folder: string,
+  files: readonly Hashed[],
+): Promise<ReadPackage['list']> {
+  try {
+    return packList(await readSourceList(files.map((file) => joinInside(scope.root, folder, file.name))));
+  } catch (error) {
+    if (error instanceof AppError) return null;
+    throw error;
+  }
 }
 
 async function readDsc(scope: ReadScope, candidate: Candidate): Promise<{ file: Hashed; dsc: Dsc }> {

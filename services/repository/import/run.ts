@@ -125,7 +125,9 @@ async function readAll(
   options: ImportOptions,
 ): Promise<void> {
   const { components } = requireProduct(repository.common, options.product);
-  const readers = startReaders({ root: source.root, product: options.product, components });
+  const { contents, contentsSource } = repository.config;
+  const scope = { root: source.root, product: options.product, components, contents, contentsSource };
+  const readers = startReaders(scope);
   const refused: Refused[] = [];
   const total = await source.count();
   const batches = batchesOf(source.candidates((each) => refused.push(each)));

@@ -148,11 +148,20 @@ async function record(lock: QueueLock, run: ImportRun, items: readonly Item[]): 
         where i.id = any($2::bigint[])`,
       [lock.product, ids],
     );
+    const own = JSON.stringify(found.rows.filter((row) => row.own));
+    await client.query(
+      `insert into file_lists (package_id, count, paths)
+       select r.package_id, i.list_count, i.list
+         from json_to_recordset($1::json) as r(id bigint, package_id bigint) join import_items i on i.id = r.id
+        where i.list is not null
+       on conflict do nothing`,
+      [own],
+    );
     await client.query(
       `update import_verdicts v set package_id = r.package_id
          from json_to_recordset($2::json) as r(id bigint, package_id bigint)
         where v.import_id = $1 and v.item_id = r.id`,
-      [run.id, JSON.stringify(found.rows.filter((row) => row.own))],
+      [run.id, own],
     );
     return found.rows;
   });

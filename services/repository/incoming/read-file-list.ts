@@ -6,13 +6,16 @@ import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
-import { readDebMembers } from '../../../shared/debian/deb.ts';
+import { readDebMembers, unpackSmall } from '../../../shared/debian/deb.ts';
 import { TarPaths, type TarPathsOptions } from '../../../shared/debian/tar-paths.ts';
 import { AppError, messageOf } from '../../../shared/errors/app-error.ts';
 import { filterThrough } from '../../../shared/process/filter.ts';
 
 /** As much as an uploaded file may unpack to (uploadLimits.unpackedBytes); the largest in Debian have 20 GiB. */
 export const MAX_UNPACKED_BYTES = 64 * 1024 ** 3;
+/** Packed and unpacked sizes up to which a member is read at once: a child would take ten times as long. */
+const SMALL_MEMBER_BYTES = 64 * 1024;
+const SMALL_TAR_BYTES = 2 * 1024 * 1024;
 /** xz unpacks some 50 MB/s on a slow core. */
 const TIMEOUT_MS = 30 * 60_000;
 /** Enough for xz -9 and its like, which need 65 MiB to unpack. */
@@ -33,17 +36,31 @@ export async function readFileList(file: string, size: number): Promise<string[]
   const handle = await open(file, 'r');
   let data;
   try {
-    data = await readDebMembers(async (offset, length) => {
+    const readAt = async (offset: number, length: number): Promise<Uint8Array> => {
       const buffer = Buffer.alloc(length);
       const { bytesRead } = await handle.read(buffer, 0, length, offset);
       return buffer.subarray(0, bytesRead);
-    }, size).then((members) => members.data);
+    };
+    data = (await readDebMembers(readAt, size)).data;
+    if (data.size <= SMALL_MEMBER_BYTES) {
+      const list = readSmallList(data.name, await readAt(data.offset, data.size), SMALL_TAR_BYTES);
+      if (list) return list;
+    }
   } finally {
     await handle.close();
   }
   if (data.size === 0) throw new AppError('deb-invalid', `${data.name} is empty`);
   const input = createReadStream(file, { start: data.offset, end: data.offset + data.size - 1 });
   return sortedPaths(await readTarPaths(input, data.name, { pax: false }));
+}
+
+/** The list of a data member that is small both ways, without a child or a stream; null for any other. */
+export function readSmallList(name: string, data: Uint8Array, maxBytes: number): string[] | null {
+  const tar = data.length === 0 ? null : unpackSmall(name, data, maxBytes);
+  if (tar === null) return null;
+  const reader = new TarPaths({ pax: false });
+  reader.push(tar);
+  return sortedPaths(reader.finish());
 }
 
 /** Sorted, each once. */

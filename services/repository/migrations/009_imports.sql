@@ -42,8 +42,12 @@ create unlogged table import_items (
   stanza text,
   -- [{"from", "stamp", "path", "size", "sha256"}]
   files json,
+  -- What it unpacks to, as in file_lists; null where that was not read.
+  list_count integer,
+  list bytea,
   unique (import_id, path)
 );
+alter table import_items alter column list set storage external;
 create index import_items_by_source on import_items (import_id, source) where code is null;
 
 -- What a run decided of each good item.

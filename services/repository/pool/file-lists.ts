@@ -4,7 +4,7 @@
  */
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { zstdCompress, zstdDecompress } from 'node:zlib';
+import { zstdCompress, zstdCompressSync, zstdDecompress } from 'node:zlib';
 import { stat } from 'node:fs/promises';
 import type { Queryable } from '../../../shared/database/pool.ts';
 import { messageOf } from '../../../shared/errors/app-error.ts';
@@ -18,6 +18,11 @@ const compress = promisify(zstdCompress);
 const decompress = promisify(zstdDecompress);
 /** A million paths of the greatest length would be more; no package has them (see TarPaths). */
 const MAX_LIST_BYTES = 256 * 1024 * 1024;
+
+/** A list as the table keeps it, for whoever writes many rows at once. */
+export function packPaths(paths: readonly string[]): Buffer {
+  return zstdCompressSync(Buffer.from(paths.join('\n'), 'latin1'));
+}
 
 /** Keeps a package's paths (sorted, latin1); a list that is there already stays. */
 export async function recordFileList(
