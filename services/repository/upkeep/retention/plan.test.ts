@@ -139,7 +139,7 @@ describe('what others need stays', () => {
     const all = [made('data 1 all'), made('data 2 all'), made('app 1 i386', { Depends: 'data (= 1)' })];
     expect(await told(all)).toEqual(['data 1 all: app 1 on i386 needs it (data (= 1))']);
     const chain = [...libs, made('app 1', { Depends: 'lib (= 1)' }), made('app 2')];
-    expect(await told(chain)).toEqual(['(lib 1 amd64)', '(app 1 amd64)']);
+    expect(await told(chain)).toEqual(['(app 1 amd64)', '(lib 1 amd64)']);
   });
 
   test('when the newer one clashes with what else is needed, and when it was built in', async () => {

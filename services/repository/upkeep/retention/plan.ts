@@ -33,7 +33,7 @@ export interface Verdict extends Omit<Slice, 'packages' | 'since'> {
   reason: string;
 }
 
-/** A verdict on every version that is not the newest of its source and architecture. */
+/** A verdict on every version that is not the newest of its source and architecture, by source. */
 export async function planRetention(input: RetentionInput): Promise<Verdict[]> {
   const reasons = new Map<Slice, string>();
   const ladders = slicesOf(input.packages);
@@ -49,7 +49,8 @@ export async function planRetention(input: RetentionInput): Promise<Verdict[]> {
   const newest = new Set(ladders.map((ladder) => ladder[0]));
   return slices
     .filter((slice) => !newest.has(slice) && slice.packages.length > 0)
-    .map((slice) => verdict(slice, reasons.get(slice)));
+    .map((slice) => verdict(slice, reasons.get(slice)))
+    .toSorted((a, b) => (a.source < b.source ? -1 : Number(a.source > b.source)));
 }
 
 function keptByLater(slice: Slice, { later }: RetentionInput): string | null {
