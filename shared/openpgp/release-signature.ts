@@ -61,7 +61,7 @@ export async function clearsignedPackets(armored: string, text: string): Promise
     throw new AppError('signing-failed', 'The signature is over another text than Release');
   }
   const { packets } = (message as unknown as { signature: Signature }).signature;
-  return packets.write() as Uint8Array;
+  return packets.write();
 }
 
 /** Both files, armored, `\n` line ends. */
@@ -71,21 +71,21 @@ export async function assembleRelease(
 ): Promise<{ inRelease: string; detached: string }> {
   const inline = await readSignature({ binarySignature: joined(signatures.map((each) => each.text)) });
   const detached = await readSignature({ binarySignature: joined(signatures.map((each) => each.binary)) });
-  return { inRelease: cleartext(text, inline), detached: armored(detached) };
+  return { inRelease: cleartext(text, inline), detached: armoredText(detached) };
 }
 
 /** RFC 9580, 7: the text, lines that start with a dash escaped, and the signatures. */
 function cleartext(text: string, signature: Signature): string {
   const names = new Set([...signature.packets].map((packet) => hashName(packet.hashAlgorithm)));
   const escaped = withoutLastLineEnd(text).replaceAll(/^-/gm, '- -');
-  return `-----BEGIN PGP SIGNED MESSAGE-----\nHash: ${[...names].join()}\n\n${escaped}\n${armored(signature)}`;
+  return `-----BEGIN PGP SIGNED MESSAGE-----\nHash: ${[...names].join()}\n\n${escaped}\n${armoredText(signature)}`;
 }
 
 function hashName(algorithm: number | null): string {
   return enums.read(enums.hash, algorithm ?? 0).toUpperCase();
 }
 
-function armored(signature: Signature): string {
+function armoredText(signature: Signature): string {
   return signature.armor().replaceAll('\r\n', '\n');
 }
 

@@ -1,4 +1,5 @@
 /** Where the archive's keys lie and how they are opened. */
+import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import type { Home } from '../../../shared/config/home.ts';
@@ -24,6 +25,16 @@ export type KeyConfig = Pick<
   'keyEmail' | 'keyDays' | 'keyPassphraseFile' | 'keys' | 'rotation'
 >;
 
+/** Makes what the signer writes to, for its user alone; its own process may make no folder outside. */
+export async function makeFolders({ folder, passphrase }: VaultSettings): Promise<string[]> {
+  const folders = [folder, ...(passphrase.isMade ? [path.dirname(passphrase.file)] : [])];
+  for (const each of folders) {
+    await mkdir(path.dirname(each), { recursive: true });
+    await mkdir(each, { recursive: true, mode: 0o700 });
+  }
+  return folders;
+}
+
 /** `$AUTOBUILDER_HOME/repository/keys/` and what the configuration says of the keys in it. */
 export function keySettings(home: Home, archive: string, config: KeyConfig): VaultSettings {
   return {
@@ -31,7 +42,7 @@ export function keySettings(home: Home, archive: string, config: KeyConfig): Vau
     passphrase: passphraseFile({
       configured: config.keyPassphraseFile,
       credentials: process.env['CREDENTIALS_DIRECTORY'],
-      embedded: path.join(home.repository, 'keys-passphrase'),
+      embedded: path.join(home.repository, 'passphrase', 'archive-key'),
     }),
     owner: { name: archive, email: config.keyEmail },
     lifetimeDays: config.keyDays,

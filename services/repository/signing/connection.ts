@@ -8,8 +8,8 @@ import { answer, type OperationName } from './protocol.ts';
 const ANSWER_TIMEOUT_MS = 90_000;
 
 interface Waiting {
-  resolve(value: unknown): void;
-  reject(error: Error): void;
+  resolve: (value: unknown) => void;
+  reject: (error: Error) => void;
   timer: NodeJS.Timeout;
 }
 
@@ -53,7 +53,10 @@ export class Connection {
 
   #take(value: unknown): void {
     const parsed = answer.safeParse(value);
-    if (!parsed.success) return void this.#stream.destroy();
+    if (!parsed.success) {
+      this.#stream.destroy();
+      return;
+    }
     const waiting = this.#waiting.get(parsed.data.id);
     if (!waiting) return;
     this.#waiting.delete(parsed.data.id);

@@ -1,6 +1,6 @@
 /** A signer in this process: the code that the signing process runs, for tests and benches. */
 import type { Home } from '../../../shared/config/home.ts';
-import { keySettings, type KeyConfig } from './archive-key.ts';
+import { keySettings, makeFolders, type KeyConfig } from './archive-key.ts';
 import type { KeyringView } from './protocol.ts';
 import { Signer, type Ask } from './signer.ts';
 import { Signing } from './signing.ts';
@@ -23,6 +23,7 @@ export async function ensureArchiveKey(
     rotation: { announceDays: 7, dualSignDays: 30 },
     ...config,
   });
+  await makeFolders(settings);
   const signing = new Signing(await KeyVault.open(settings, now));
   return { signing, keyring: await signing.handle('keys', {}, 'a test') };
 }

@@ -13,12 +13,15 @@ export function readLines(stream: Duplex, onLine: (value: unknown) => void): voi
       rest = rest.subarray(end + 1);
       [parts, size] = [[], 0];
       const value = parse(line);
-      if (value === undefined) return void stream.destroy();
+      if (value === undefined) {
+        stream.destroy();
+        return;
+      }
       onLine(value);
     }
     size += rest.length;
-    if (size > MAX_LINE_BYTES) return void stream.destroy();
-    if (rest.length > 0) parts.push(rest);
+    if (size > MAX_LINE_BYTES) stream.destroy();
+    else if (rest.length > 0) parts.push(rest);
   });
 }
 

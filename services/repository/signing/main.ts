@@ -13,7 +13,7 @@ import type { Duplex } from 'node:stream';
 import { AppError, messageOf } from '../../../shared/errors/app-error.ts';
 import { createLogger } from '../../../shared/log/logger.ts';
 import { runService } from '../../../shared/process/service.ts';
-import { keySettings, vaultSettings } from './archive-key.ts';
+import { keySettings, makeFolders, vaultSettings } from './archive-key.ts';
 import { readLines, writeLine } from './lines.ts';
 import { serveConnection } from './serve.ts';
 import { Signing } from './signing.ts';
@@ -59,7 +59,9 @@ async function serveSocket(file: string): Promise<void> {
   await runService('signer', async (serviceLog) => {
     const { home, sections, ...loaded } = await loadConfig({ repository: repositorySection });
     const common = await loaded.common();
-    const vault = await KeyVault.open(keySettings(home, common.name, sections.repository));
+    const settings = keySettings(home, common.name, sections.repository);
+    await makeFolders(settings);
+    const vault = await KeyVault.open(settings);
     const signing = new Signing(vault);
     const open = new Set<Socket>();
     const server = createServer((connection) => {

@@ -3,7 +3,6 @@
  * over a socket that nobody else can reach. Both ends check what they are told.
  */
 import { z } from 'zod';
-import { productName, queueName } from '../../../shared/protocol/names.ts';
 
 /** The Release file of the largest archives has some hundred kilobytes. */
 export const MAX_RELEASE_BYTES = 4 * 1024 * 1024;
@@ -55,9 +54,10 @@ export const releaseToSign = z.strictObject({
   text: z.string().min(1).max(MAX_RELEASE_BYTES),
   /** With which keys: those that the generation was planned with. */
   keys: z.array(fingerprint).min(1).max(MAX_KEYS),
-  queue: queueName,
-  product: productName,
-  generation: z.number().int().positive(),
+  /** For the audit log: whose Release it is. */
+  queue: z.string().max(200),
+  product: z.string().max(200),
+  generation: z.number().int().nonnegative(),
 });
 export type ReleaseToSign = z.infer<typeof releaseToSign>;
 

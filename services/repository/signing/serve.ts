@@ -16,12 +16,18 @@ export function serveConnection(stream: Duplex, signing: Signing, log: Logger): 
   let last: Promise<void> = Promise.resolve();
   readLines(stream, (value) => {
     const parsed = request.safeParse(value);
-    if (!parsed.success || waiting >= MAX_WAITING) return void stream.destroy();
+    if (!parsed.success || waiting >= MAX_WAITING) {
+      stream.destroy();
+      return;
+    }
     waiting += 1;
-    last = last.then(async () => {
+    const before = last;
+    const answer = async (): Promise<void> => {
+      await before;
       writeLine(stream, await answerTo(parsed.data, signing, log));
       waiting -= 1;
-    });
+    };
+    last = answer();
   });
   stream.on('error', () => undefined); // whoever asked is gone
 }
@@ -39,7 +45,7 @@ async function answerTo(
   try {
     const takes = OPERATIONS[operation].takes.safeParse(value);
     if (!takes.success) throw new AppError('signer-request-invalid', `Not in the form of '${operation}'`);
-    return { id, value: await signing.handle(operation, takes.data as never, requester) };
+    return { id, value: await signing.handle(operation, takes.data, requester) };
   } catch (error) {
     if (error instanceof AppError) {
       const { code, message, hint } = error;

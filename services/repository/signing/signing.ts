@@ -1,7 +1,7 @@
 /**
  * What the signing process does when it is asked: says what keys there are, signs a Release, changes keys.
- * It signs nothing but a Release of the queue and product that the request names, with keys that are active,
- * so many in a minute, and writes each into the audit log before the signature leaves.
+ * It signs nothing but a Release, with keys that are active, so many in a minute, and writes each into the
+ * audit log before the signature leaves.
  */
 import { createHash } from 'node:crypto';
 import { AppError } from '../../../shared/errors/app-error.ts';
@@ -16,7 +16,7 @@ import type { KeyRecord, KeyStates } from './key-states.ts';
 import { publicKeyring } from './keyring.ts';
 import type { Gives, KeyringView, KeyView, OperationName, Takes } from './protocol.ts';
 import { RateLimit } from './rate.ts';
-import { consequences, isExpired, requireChange, signingKeys } from './states.ts';
+import { consequences, isExpired, isPublished, requireChange, signingKeys } from './states.ts';
 import type { KeyVault } from './vault.ts';
 
 /** A product publishes at most once a second (its Date), and there are some tens of products and queues. */
@@ -72,12 +72,12 @@ export class Signing {
     return this.#published.keyring;
   }
 
-  async #view({ file: _, ...key }: KeyRecord, now: Date): Promise<KeyView> {
-    const isUsed = key.state === 'announced' || key.state === 'active';
-    if (!isUsed) return { ...key, problem: null };
+  async #view(record: KeyRecord, now: Date): Promise<KeyView> {
+    const key: Partial<KeyRecord> & Omit<KeyRecord, 'file'> = { ...record };
+    delete key.file;
+    if (!isPublished(key)) return { ...key, problem: null };
     if (isExpired(key, now)) return { ...key, problem: expired(key).message };
-    const problem = await this.#unusable(key.fingerprint);
-    return { ...key, problem };
+    return { ...key, problem: await this.#unusable(key.fingerprint) };
   }
 
   /** Why a key cannot be used, found out by unlocking it; null when it can. */
@@ -199,11 +199,12 @@ function expired(key: Pick<KeyRecord, 'fingerprint' | 'expiresAt'>): AppError {
   );
 }
 
-/** A signer that signs any text is worth more to a thief than one that signs a Release of one suite. */
+/** A signer that signs any text is worth more to a thief than one that signs nothing but a Release. */
 function requireRelease({ text, queue, product }: Takes<'sign'>): void {
-  const value = (field: string): string | undefined =>
-    new RegExp(`^${field}: (.*)$`, 'm').exec(text)?.[1]?.trim();
-  const isRelease = /^[A-Z][A-Za-z0-9-]*: /.test(text) && text.endsWith('\n') && !text.includes('\n\n');
-  if (isRelease && value('Codename') === product && value('Date') !== undefined) return;
+  const isParagraph = /^[A-Z][A-Za-z0-9-]*: /.test(text) && text.endsWith('\n') && !text.includes('\n\n');
+  const fields = ['Origin', 'Codename', 'Date', 'SHA256'].every((field) =>
+    new RegExp(`^${field}:`, 'm').test(text),
+  );
+  if (isParagraph && fields) return;
   throw new AppError('signing-not-a-release', `The text is not the Release of ${queue}/${product}`);
 }

@@ -9,6 +9,7 @@ import path from 'node:path';
 import type { Duplex } from 'node:stream';
 import type { Logger } from '../../../shared/log/logger.ts';
 import { run } from '../../../shared/process/run.ts';
+import { makeFolders } from './archive-key.ts';
 import type { VaultSettings } from './vault.ts';
 
 const MAIN = path.join(import.meta.dirname, 'main.ts');
@@ -47,22 +48,24 @@ export async function spawnSigner(settings: VaultSettings, log: Logger): Promise
   return { child, socket: child.stdio[3] as unknown as Duplex };
 }
 
+/** Node's permission model goes by real paths and wants the folders to be there. */
 async function permissions(settings: VaultSettings): Promise<string[]> {
-  const folder = await realpath(path.dirname(settings.folder)).then((parent) =>
-    path.join(parent, path.basename(settings.folder)),
-  );
   const { file, isMade } = settings.passphrase;
-  const passphrase = isMade ? path.dirname(folder) : await realpath(file).catch(() => file);
+  const writes = await makeFolders(settings);
   const code = CODE.map((name) => path.join(CHECKOUT, name));
-  const reads = [...code, settings.folder, folder, passphrase, file];
-  const writes = [settings.folder, folder, ...(isMade ? [path.dirname(file), path.dirname(folder)] : [])];
+  const reads = [...code, ...writes, ...(isMade ? [] : [file])];
   return [
     '--permission',
-    ...[...new Set(reads)].map((each) => `--allow-fs-read=${each}`),
-    ...[...new Set(writes)].map((each) => `--allow-fs-write=${each}`),
+    ...(await withRealPaths(reads)).map((each) => `--allow-fs-read=${each}`),
+    ...(await withRealPaths(writes)).map((each) => `--allow-fs-write=${each}`),
     // gpg is a program; keys of our own need none.
     ...(settings.gpg.length > 0 ? ['--allow-child-process'] : []),
   ];
+}
+
+async function withRealPaths(files: readonly string[]): Promise<string[]> {
+  const real = await Promise.all(files.map((file) => realpath(file).catch(() => file)));
+  return [...new Set([...files, ...real])];
 }
 
 const SEALS = [

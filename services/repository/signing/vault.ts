@@ -6,7 +6,7 @@
  * from before there were states is taken over: encrypted where it was not, and active.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { readKey, readKeys, type PrivateKey } from 'openpgp';
 import { AppError } from '../../../shared/errors/app-error.ts';
@@ -61,10 +61,9 @@ export class KeyVault {
     this.now = now;
   }
 
-  /** Opens the keys; makes the first one when there is none. Throws what reading keys and passphrase throw. */
+  /** Opens the keys, whose folder is there; makes the first one when there is none. Throws what reading keys and passphrase throw. */
   static async open(settings: VaultSettings, now: () => Date = () => new Date()): Promise<KeyVault> {
     const vault = new KeyVault(settings, now);
-    await mkdir(settings.folder, { recursive: true, mode: 0o700 });
     await vault.refresh();
     if (vault.#states.keys.length === 0) await vault.#begin();
     return vault;
