@@ -84,53 +84,71 @@ function readSnapshotName(text: string): Date | null {
   return Number.isNaN(date.getTime()) ? null : date;
 }
 
-/** The newest generation whose packages differ from those of the newest of all; null when there is none. */
-export async function generationBefore(database: Queryable, at: At): Promise<number | null> {
+/**
+ * The generation before the last one that changed something other than source `except` (the archive's keys, which
+ * are not rolled back); null when there is none.
+ */
+export async function generationBefore(database: Queryable, at: At, except: string): Promise<number | null> {
   const { rows } = await database.query<{ number: number }>(
-    `select number - 1 as number from repository.generations
-      where queue = $1 and product = $2 and status <> 'preparing' and added + removed > 0 and number > 1
-      order by number desc limit 1`,
-    [at.queue, at.product],
+    `select g.number - 1 as number from repository.generations g
+      where g.queue = $1 and g.product = $2 and g.status <> 'preparing' and g.number > 1
+        and (not g.changes_known
+             or exists (select 1 from repository.generation_changes c
+                          join repository.packages p on p.id = c.package_id
+                         where c.generation_id = g.id and p.source <> $3))
+      order by g.number desc limit 1`,
+    [at.queue, at.product, except],
   );
   return rows[0]?.number ?? null;
 }
 
-/** One package that is there in one generation only. */
-export interface ChangedPackage {
+/** A package whose name and architecture differ between two generations. */
+export interface ComparedPackage {
   id: string;
-  /** '+': only in the second. */
-  change: '+' | '-';
   kind: 'source' | 'deb' | 'udeb';
   name: string;
   version: string;
   architecture: string;
   source: string;
+  /** Whether it is there in the one, and in the other. */
+  before: boolean;
+  after: boolean;
 }
 
+/** Whether a package was there in generation `number`: what first happened to it later says so. */
+const wasThere = (number: string): string => `coalesce(
+  (select c.change = '-' from repository.generation_changes c
+     join repository.generations g on g.id = c.generation_id
+    where c.package_id = p.id and g.queue = $1 and g.product = $2 and g.status <> 'preparing' and g.number > ${number}
+    order by g.number limit 1),
+  exists (select 1 from repository.members m where m.queue = $1 and m.product = $2 and m.package_id = p.id))`;
+
 /**
- * What makes generation `to` of generation `from`, either the older one: at most `limit` packages, by source
- * and name. Throws `generation-unknown`, and `changes-unknown` where the history does not reach.
+ * What makes generation `to` of generation `from`, either the older one: all versions of each name and architecture
+ * that differs, at most `limit`, by source and name. Throws `generation-unknown`, and `changes-unknown` where
+ * the history does not reach.
  */
-export async function changedPackages(
+export async function comparedPackages(
   database: Queryable,
   at: At,
   { from, to, limit }: { from: number; to: number; limit: number },
-): Promise<ChangedPackage[]> {
+): Promise<ComparedPackage[]> {
   await requireKnown(database, at, from, to);
-  // What happened to a package first says whether it was there before, what happened last whether it is after.
-  const { rows } = await database.query<ChangedPackage>(
-    `with changed as (
-       select c.package_id, (array_agg(c.change order by g.number))[1] as first,
-              (array_agg(c.change order by g.number desc))[1] as last
-         from repository.generation_changes c join repository.generations g on g.id = c.generation_id
+  const { rows } = await database.query<ComparedPackage>(
+    `with touched as (
+       select distinct p.kind, p.name, p.architecture
+         from repository.generation_changes c
+         join repository.generations g on g.id = c.generation_id
+         join repository.packages p on p.id = c.package_id
         where g.queue = $1 and g.product = $2 and g.status <> 'preparing'
-          and g.number > least($3::int, $4::int) and g.number <= greatest($3::int, $4::int)
-        group by c.package_id)
-     select p.id, p.kind, p.name, p.version, p.architecture, p.source,
-            case when (c.last = '+') = ($3::int < $4::int) then '+' else '-' end as change
-       from changed c join repository.packages p on p.id = c.package_id
-      where c.first = c.last
-      order by p.source, p.name, p.kind, p.architecture, p.id limit $5`,
+          and g.number > least($3::int, $4::int) and g.number <= greatest($3::int, $4::int)),
+     compared as (
+       select p.id, p.kind, p.name, p.version, p.architecture, p.source,
+              ${wasThere('$3::int')} as before, ${wasThere('$4::int')} as after
+         from touched t join repository.packages p using (kind, name, architecture)
+        where p.product = $2)
+     select * from compared where before or after
+      order by source, name, kind, architecture, id limit $5`,
     [at.queue, at.product, from, to, limit],
   );
   return rows;
@@ -163,31 +181,34 @@ async function requireKnown(database: Queryable, at: At, from: number, to: numbe
 /** What a client sees of one package between two generations. */
 export interface PackageDifference {
   change: 'added' | 'removed' | 'upgraded' | 'downgraded';
-  kind: ChangedPackage['kind'];
+  kind: ComparedPackage['kind'];
   name: string;
   architecture: string;
   source: string;
-  /** Null when it was not there. */
+  /** The newest version; null when it was not there. */
   from: string | null;
-  /** Null when it is not there any more. */
+  /** The newest version; null when it is not there any more. */
   to: string | null;
 }
 
-/** Pairs what left with what came in its place, by the newest versions of each. Pure. */
-export function packageDifferences(changed: readonly ChangedPackage[]): PackageDifference[] {
-  const pairs = new Map<string, { from: ChangedPackage | null; to: ChangedPackage | null }>();
-  for (const each of changed) {
-    const key = [each.kind, each.name, each.architecture].join(' ');
-    const pair = pairs.get(key) ?? { from: null, to: null };
-    pairs.set(key, pair);
-    const side = each.change === '+' ? 'to' : 'from';
-    const other = pair[side];
-    if (!other || compareVersions(each.version, other.version) > 0) pair[side] = each;
-  }
-  return [...pairs.values()].map(({ from, to }) => difference(from, to));
+/** By the newest version of each name and architecture; other versions that come or go beside it too. Pure. */
+export function packageDifferences(compared: readonly ComparedPackage[]): PackageDifference[] {
+  const groups = Map.groupBy(compared, (each) => [each.kind, each.name, each.architecture].join(' '));
+  return [...groups.values()].flatMap((group) => {
+    const from = newest(group.filter((each) => each.before));
+    const to = newest(group.filter((each) => each.after));
+    if (from?.id !== to?.id) return [difference(from, to)];
+    return group
+      .filter((each) => each.before !== each.after)
+      .map((each) => difference(each.before ? each : null, each.after ? each : null));
+  });
 }
 
-function difference(from: ChangedPackage | null, to: ChangedPackage | null): PackageDifference {
+function newest(packages: readonly ComparedPackage[]): ComparedPackage | null {
+  return packages.toSorted((a, b) => compareVersions(a.version, b.version)).at(-1) ?? null;
+}
+
+function difference(from: ComparedPackage | null, to: ComparedPackage | null): PackageDifference {
   const shown = to ?? from;
   if (!shown) throw new Error('a difference of nothing');
   const { kind, name, architecture, source } = shown;

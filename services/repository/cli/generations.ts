@@ -3,7 +3,7 @@ import { chooseProduct, readLimit } from '../../../shared/cli/input.ts';
 import { printJson, printTable, type Cell } from '../../../shared/cli/output.ts';
 import type { Cli } from '../../../shared/cli/program.ts';
 import {
-  changedPackages,
+  comparedPackages,
   findGeneration,
   generationHistory,
   packageDifferences,
@@ -14,7 +14,7 @@ import { requireQueue } from '../indexes/release.ts';
 import { withRepository } from './context.ts';
 
 /** More packages than any archive has; a bound for memory. */
-const MAX_CHANGED = 1_000_000;
+const MAX_COMPARED = 1_000_000;
 
 interface Options {
   product?: string;
@@ -78,8 +78,8 @@ async function showDifference(
   const at = { queue, product };
   const from = await findGeneration(repository.pool, at, asked.from);
   const to = await findGeneration(repository.pool, at, asked.to);
-  const changed = await changedPackages(repository.pool, at, { from, to, limit: MAX_CHANGED });
-  const changes = packageDifferences(changed);
+  const compared = await comparedPackages(repository.pool, at, { from, to, limit: MAX_COMPARED });
+  const changes = packageDifferences(compared);
   if (options.json) return printJson(cli.output, { queue, product, from, to, changes });
   printDifferences(cli, changes, `Generations ${String(from)} and ${String(to)} hold the same`);
 }

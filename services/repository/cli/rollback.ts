@@ -1,23 +1,18 @@
 /** `autobuilder rollback` */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { printJson } from '../../../shared/cli/output.ts';
 import { chooseProduct } from '../../../shared/cli/input.ts';
 import type { Cli } from '../../../shared/cli/program.ts';
-import { firstRow, transaction } from '../../../shared/database/pool.ts';
+import { transaction } from '../../../shared/database/pool.ts';
 import { AppError } from '../../../shared/errors/app-error.ts';
 import { findGeneration, generationBefore } from '../../../shared/protocol/generation-history.ts';
+import { keyringPackageName } from '../../../shared/protocol/names.ts';
 import { orderRollback } from '../../../shared/protocol/rollback-order.ts';
-import type { OrderRow } from '../../../shared/protocol/tables.ts';
 import type { Repository } from '../context.ts';
 import { planRollback, type RollbackPlan } from '../generations/rollback.ts';
 import { requireQueue } from '../indexes/release.ts';
 import { withRepository } from './context.ts';
 import { printDifferences } from './generations.ts';
-
-/** Between looks at the order. */
-const POLL_MS = 300;
-/** A publish takes seconds; a service that is down is found out in time. */
-const DEFAULT_TIMEOUT_S = 120;
+import { generationOf, ORDER_TIMEOUT_S, readTimeoutMs, waitForOrder } from './wait-for-order.ts';
 
 interface Options {
   dryRun?: boolean;
@@ -37,7 +32,7 @@ export function addRollbackCommand(cli: Cli): void {
       '--as <login>',
       'in the name of this account, with its rights; default: the admin of this machine',
     )
-    .option('--timeout <seconds>', `stop waiting then (default: ${String(DEFAULT_TIMEOUT_S)})`)
+    .option('--timeout <seconds>', `stop waiting then (default: ${String(ORDER_TIMEOUT_S)})`)
     .option('--json', 'as JSON')
     .action((queue: string, product: string, generation: string | undefined, options: Options) =>
       withRepository((repository) => rollback(cli, repository, { queue, product, generation }, options)),
@@ -62,7 +57,7 @@ async function rollback(
   if (order.status === 'refused') {
     throw new AppError(order.reason_code ?? 'rollback-refused', order.reason ?? 'The roll-back was refused');
   }
-  const generation = await numberOf(repository, order);
+  const generation = await generationOf(repository, order);
   if (options.json) {
     return printJson(cli.output, { order: order.id, status: order.status, generation, ...planItem(plan) });
   }
@@ -79,7 +74,7 @@ async function chooseGeneration(
   text: string | undefined,
 ): Promise<number> {
   if (text !== undefined) return findGeneration(repository.pool, at, text);
-  const before = await generationBefore(repository.pool, at);
+  const before = await generationBefore(repository.pool, at, keyringPackageName(repository.common.name));
   if (before !== null) return before;
   throw new AppError('nothing-to-roll-back', `${at.queue} never held anything else for ${at.product}`);
 }
@@ -106,41 +101,4 @@ function warnOfDowngrades(cli: Cli, { differences }: RollbackPlan): void {
   cli.output.err(
     `note: apt neither downgrades nor removes by itself: who has installed any of ${String(count)} packages keeps it until a newer version comes, or says apt install PACKAGE=VERSION\n`,
   );
-}
-
-function readTimeoutMs(text: string | undefined): number {
-  const seconds = Number(text ?? DEFAULT_TIMEOUT_S);
-  if (seconds > 0 && seconds <= 86_400) return seconds * 1000;
-  throw new AppError('timeout-invalid', '--timeout is a number of seconds, a day at most');
-}
-
-/** Throws `order-unfinished` when its time is over; the order itself stays. */
-async function waitForOrder(
-  cli: Cli,
-  repository: Repository,
-  id: string,
-  timeoutMs: number,
-): Promise<OrderRow> {
-  const deadlineMs = Date.now() + timeoutMs;
-  cli.output.err(`order ${id}\n`);
-  for (;;) {
-    const { rows } = await repository.pool.query<OrderRow>('select * from orders where id = $1', [id]);
-    const order = firstRow(rows, 'order-unknown', `There is no order ${id}`);
-    if (order.status === 'done' || order.status === 'refused') return order;
-    if (Date.now() > deadlineMs) {
-      const why = order.reason === null ? '' : `: ${order.reason}`;
-      throw new AppError('order-unfinished', `Order ${id} is still ${order.status}${why}`, {
-        hint: 'The order stays; see autobuilder order list. Does the repository service run?',
-      });
-    }
-    await sleep(POLL_MS);
-  }
-}
-
-async function numberOf(repository: Repository, order: OrderRow): Promise<number | null> {
-  const { rows } = await repository.pool.query<{ number: number }>(
-    'select number from generations where id = $1',
-    [order.generation_id],
-  );
-  return rows[0]?.number ?? null;
 }

@@ -1,20 +1,22 @@
 /** What a roll-back would do, or why it is refused. Facts only; nothing is changed here. */
 import { stat } from 'node:fs/promises';
+import type { CommonConfig } from '../../../shared/config/common.ts';
 import type { Home } from '../../../shared/config/home.ts';
 import type { Queryable } from '../../../shared/database/pool.ts';
 import { AppError } from '../../../shared/errors/app-error.ts';
 import { joinInside } from '../../../shared/files/safe-path.ts';
 import {
-  changedPackages,
+  comparedPackages,
   packageDifferences,
   type PackageDifference,
 } from '../../../shared/protocol/generation-history.ts';
+import { keyringPackageName } from '../../../shared/protocol/names.ts';
 import { placesOf } from '../places.ts';
 import { poolFiles } from '../pool/records.ts';
 import { newestGeneration } from './rows.ts';
 
 /** More packages than any archive has; a bound for memory. */
-const MAX_CHANGED = 1_000_000;
+const MAX_COMPARED = 1_000_000;
 /** Files that a refusal names. */
 const NAMED_FILES = 5;
 
@@ -33,12 +35,13 @@ export interface RollbackPlan {
 }
 
 /**
- * Works out how a queue gets the content of generation `to` back. `seen`: the newest generation that the
+ * Works out how a queue gets the content of generation `to` back, but for the package of the archive's keys: clients
+ * trust by it what is signed now. `seen`: the newest generation that the
  * requester knew of, or null. Throws an AppError that refuses it: `generation-unknown`, `changes-unknown`,
  * `queue-moved-on`, `nothing-to-roll-back`, `files-gone`.
  */
 export async function planRollback(
-  repository: { home: Home },
+  repository: { home: Home; common: CommonConfig },
   database: Queryable,
   wanted: { queue: string; product: string; to: number; seen: number | null },
 ): Promise<RollbackPlan> {
@@ -46,22 +49,29 @@ export async function planRollback(
   const newest = await newestGeneration(database, wanted);
   if (!newest) throw new AppError('generation-unknown', `${queue} has no generation of ${product} yet`);
   if (wanted.seen !== null) await checkNotMoved(database, wanted, wanted.seen);
-  const limit = MAX_CHANGED;
-  const changed = await changedPackages(database, wanted, { from: newest.number, to, limit });
-  if (changed.length === 0) {
+  const range = { from: newest.number, to, limit: MAX_COMPARED };
+  const keyring = keyringPackageName(repository.common.name);
+  const compared = (await comparedPackages(database, wanted, range)).filter(
+    (each) => each.source !== keyring,
+  );
+  const add = compared.filter((each) => each.after && !each.before);
+  const remove = compared.filter((each) => each.before && !each.after);
+  if (add.length + remove.length === 0) {
     throw new AppError(
       'nothing-to-roll-back',
       `${queue} holds for ${product} just what generation ${String(to)} held`,
     );
   }
-  const add = changed.filter((each) => each.change === '+').map((each) => each.id);
-  await checkFiles(repository.home, database, wanted, add);
+  await checkFiles(repository.home, database, wanted, ids(add));
   return {
-    ...{ queue, product, from: newest.number, to, add },
-    remove: changed.filter((each) => each.change === '-').map((each) => each.id),
-    sources: [...new Set(changed.map((each) => each.source))],
-    differences: packageDifferences(changed),
+    ...{ queue, product, from: newest.number, to, add: ids(add), remove: ids(remove) },
+    sources: [...new Set([...add, ...remove].map((each) => each.source))],
+    differences: packageDifferences(compared),
   };
+}
+
+function ids(packages: readonly { id: string }[]): string[] {
+  return packages.map((each) => each.id);
 }
 
 /** What came after the generation that the requester saw would go too, unseen. */
