@@ -1,10 +1,11 @@
 /** /healthz and /metrics, for loopback only. */
 import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import type { Repository } from './context.ts';
+import { signingHealth } from './signing/health.ts';
 import { failingTargets } from './sync/status.ts';
 import { observeTargets } from './sync/metrics.ts';
 
-/** Not yet listening. /healthz answers 503 when the database does not. */
+/** Not yet listening. /healthz answers 503 when the database does not, or when nothing can be signed. */
 export function buildHealthServer(repository: Repository): FastifyInstance {
   const logger: FastifyBaseLogger = repository.log;
   const server = fastify({
@@ -15,8 +16,16 @@ export function buildHealthServer(repository: Repository): FastifyInstance {
   server.get('/healthz', async (_request, reply) => {
     try {
       const targets = await failingTargets(repository.pool);
+      const { trouble, warnings } = signingHealth(repository.signer, repository.now());
+      if (trouble) {
+        return await reply.code(503).send({ status: 'failing', failing: ['signing'], signing: trouble });
+      }
       // A target that fails is a trouble, and no reason to take the service out.
-      return { status: 'ok', ...(targets.length > 0 ? { targets } : {}) };
+      return {
+        status: 'ok',
+        ...(targets.length > 0 ? { targets } : {}),
+        ...(warnings.length > 0 ? { keys: warnings } : {}),
+      };
     } catch (error) {
       repository.log.warn({ err: error }, 'the database does not answer');
       return reply.code(503).send({ status: 'failing', failing: ['database'] });
