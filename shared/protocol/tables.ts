@@ -2,7 +2,7 @@
  * What one service's tables promise the others. Garage owns schema `garage`, the repository owns
  * schema `repository`; each migrates its own. Across the border only this is used:
  *
- * - `repository.orders`: garage inserts rows (`NewOrder`, `NewRollback`), the repository alone changes their status.
+ * - `repository.orders`: garage inserts rows (`NewOrder`, `NewRollback`, `NewRemoval`), the repository alone changes their status.
  * - `repository.sets`: written by the repository, read by garage (`SetRow`): what became of a set.
  * - `repository.published`: a view, read by garage (`PublishedRow`): what each queue holds now.
  * - `repository.generations`, `repository.generation_changes` with `repository.packages`: written by the
@@ -52,6 +52,21 @@ export interface NewRollback {
   requested_by: string | null;
 }
 
+/** Taking a source with its binaries out of a queue. */
+export interface NewRemoval {
+  kind: 'remove';
+  product: string;
+  source: string;
+  /** null: every version. */
+  source_version: string | null;
+  /** The same as `to_queue`. */
+  from_queue: string;
+  to_queue: string;
+  /** Also when something that stays could not be installed without it. */
+  force: boolean;
+  requested_by: string | null;
+}
+
 /** What the repository alone writes. */
 interface OrderState {
   id: string;
@@ -64,7 +79,8 @@ interface OrderState {
 }
 export type PromotionRow = NewOrder & OrderState;
 export type RollbackRow = NewRollback & OrderState;
-export type OrderRow = PromotionRow | RollbackRow;
+export type RemovalRow = NewRemoval & OrderState;
+export type OrderRow = PromotionRow | RollbackRow | RemovalRow;
 
 export type SetStatus = 'incoming' | 'installed' | 'quarantined';
 

@@ -82,9 +82,10 @@ test('old versions stay, apt can install them, and the third leaves as a generat
   await live.server.close();
 });
 
-const binary = (name: string, fields: Record<string, string> = {}): PackageOptions['binaries'] => [
-  { name, architecture: 'amd64', fields },
-];
+const binary = (
+  name: string,
+  fields: Record<string, string> = {},
+): NonNullable<PackageOptions['binaries']> => [{ name, architecture: 'amd64', fields }];
 
 test('what a later queue holds and what others need stays; a dry run changes nothing', async () => {
   await arrive({ source: 'lib', version: '1', binaries: binary('lib', { Provides: 'lib-abi (= 1)' }) });

@@ -128,7 +128,7 @@ export const published = z.object({
 
 export const order = z.object({
   id,
-  kind: z.string().describe('promote or rollback'),
+  kind: z.string().describe('promote, rollback or remove'),
   product: z.string(),
   source: text.describe('Null for a rollback, which takes every source that differs.'),
   version: text,

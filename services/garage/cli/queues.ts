@@ -163,9 +163,8 @@ async function listOrders(
 }
 
 function wayOf(row: OrderRow): string {
-  return row.kind === 'rollback'
-    ? `${row.to_queue} back to ${String(row.to_generation)}`
-    : `${row.from_queue} -> ${row.to_queue}`;
+  if (row.kind === 'rollback') return `${row.to_queue} back to ${String(row.to_generation)}`;
+  return row.kind === 'remove' ? `out of ${row.to_queue}` : `${row.from_queue} -> ${row.to_queue}`;
 }
 
 async function promote(cli: Cli, garage: Garage, source: string, options: PromoteOptions): Promise<void> {

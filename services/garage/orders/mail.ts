@@ -30,7 +30,7 @@ export async function mailOrders(garage: Garage): Promise<void> {
 function orderMail(order: FinishedOrder, url: string): NewMail {
   const { what, way, thread } = wordsOf(order);
   const done = order.status === 'done';
-  const [verb, past] = order.kind === 'promote' ? ['promote', 'promoted'] : ['roll back', 'rolled back'];
+  const [verb, past] = VERBS[order.kind];
   return {
     kind: 'order',
     subjectKey: order.id,
@@ -38,7 +38,7 @@ function orderMail(order: FinishedOrder, url: string): NewMail {
     thread,
     subject: done ? `${what} ${past} ${way}` : `${what} REFUSED ${way}`,
     body: [
-      `Order ${order.id}: ${verb} ${what} ${order.kind === 'promote' ? `for ${order.product} ` : ''}${way}`,
+      `Order ${order.id}: ${verb} ${what} ${order.kind === 'rollback' ? '' : `for ${order.product} `}${way}`,
       done ? 'It is done.' : `It was refused: ${order.reason ?? order.reason_code ?? 'no reason was given'}`,
       `${url}/queues/${order.to_queue}/${order.product}`,
       '',
@@ -52,6 +52,12 @@ function orderMail(order: FinishedOrder, url: string): NewMail {
   };
 }
 
+const VERBS: Record<OrderRow['kind'], [string, string]> = {
+  promote: ['promote', 'promoted'],
+  rollback: ['roll back', 'rolled back'],
+  remove: ['remove', 'removed'],
+};
+
 function wordsOf(order: FinishedOrder): { what: string; way: string; thread: string } {
   if (order.kind === 'rollback') {
     const what = `${order.to_queue}/${order.product}`;
@@ -59,7 +65,7 @@ function wordsOf(order: FinishedOrder): { what: string; way: string; thread: str
   }
   return {
     what: order.source_version === null ? order.source : `${order.source} ${order.source_version}`,
-    way: `from ${order.from_queue} to ${order.to_queue}`,
+    way: `from ${order.from_queue}${order.kind === 'promote' ? ` to ${order.to_queue}` : ''}`,
     thread: `${order.product}/${order.source}`,
   };
 }

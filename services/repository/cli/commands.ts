@@ -1,9 +1,9 @@
 import type { Cli } from '../../../shared/cli/program.ts';
 import { addGcCommand } from './gc.ts';
 import { addGenerationCommands } from './generations.ts';
+import { addRemoveCommand } from './remove.ts';
 import { addRetentionCommand } from './retention.ts';
 import { addKeyCommands } from './keys.ts';
-import { addRetentionCommand } from './retention.ts';
 import { addRollbackCommand } from './rollback.ts';
 import { addSyncCommands } from './sync.ts';
 import { addImportCommand } from './import.ts';
@@ -12,9 +12,9 @@ import { addImportCommand } from './import.ts';
 export function addRepositoryCommands(cli: Cli): void {
   addGcCommand(cli);
   addGenerationCommands(cli);
+  addRemoveCommand(cli);
   addRetentionCommand(cli);
   addKeyCommands(cli);
-  addRetentionCommand(cli);
   addRollbackCommand(cli);
   addSyncCommands(cli);
   addImportCommand(cli);

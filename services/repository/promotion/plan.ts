@@ -45,7 +45,7 @@ export function checkNames(common: CommonConfig, order: OrderRow): void {
   requireProduct(common, order.product);
   const from = common.queues.indexOf(requireQueue(common, order.from_queue));
   const to = common.queues.indexOf(requireQueue(common, order.to_queue));
-  if (order.kind === 'rollback' || to > from) return;
+  if (order.kind !== 'promote' || to > from) return;
   throw new AppError(
     'queue-order',
     `${order.to_queue} does not come after ${order.from_queue}; packages go ${common.queues.map((queue) => queue.name).join(', then ')}.`,

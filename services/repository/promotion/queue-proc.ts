@@ -7,7 +7,7 @@
  * for the next sweep.
  */
 import { wake } from '../../../shared/database/listen.ts';
-import { AppError } from '../../../shared/errors/app-error.ts';
+import { AppError, unreachable } from '../../../shared/errors/app-error.ts';
 import { GARAGE_CHANNEL, type OrderRow } from '../../../shared/protocol/tables.ts';
 import { coalesce, type Coalesced } from '../coalesce.ts';
 import type { Repository } from '../context.ts';
@@ -18,7 +18,7 @@ import { withQueueLock, type QueueLock } from '../locks.ts';
 import { batches, type Batch } from './batches.ts';
 import { checkNames } from './plan.ts';
 import { moveOrder, noteWaiting, openOrder, openOrders } from './rows.ts';
-import { takePromotion, takeRollback, type Taken } from './take.ts';
+import { takePromotion, takeRemoval, takeRollback, type Taken } from './take.ts';
 
 /** A queue manager may be publishing a large set; past this the orders wait for the next sweep. */
 const LOCK_WAIT_MS = 30_000;
@@ -28,6 +28,7 @@ const REFUSALS = [
   ...['queue-unknown', 'product-unknown', 'queue-order', 'source-not-there', 'version-not-there'],
   ...['source-incomplete', 'already-there', 'version-older', 'binary-taken', 'not-allowed', 'rolled-back'],
   ...['generation-unknown', 'changes-unknown', 'queue-moved-on', 'nothing-to-roll-back', 'files-gone'],
+  'would-break',
 ];
 
 /** One run takes every open order; `onPublished` tells rqp. */
@@ -86,9 +87,20 @@ async function each<T>(
 async function take(repository: Repository, holdings: Holdings, seen: OrderRow): Promise<Taken | null> {
   const order = await openOrder(holdings.lock.client, seen.id);
   if (!order) return null;
-  return order.kind === 'rollback'
-    ? takeRollback(repository, holdings.lock, order)
-    : takePromotion(repository, holdings, order);
+  switch (order.kind) {
+    case 'rollback':
+      return takeRollback(repository, holdings.lock, order);
+    case 'remove':
+      return takeRemoval(repository, holdings, order);
+    case 'promote':
+      return takePromotion(repository, holdings, order);
+    default:
+      return unreachable(order);
+  }
+}
+
+function causeOf(taken: readonly Taken[]): string {
+  return taken.every(({ order }) => order.kind === 'remove') ? 'removal' : 'promotion';
 }
 
 async function publishOrders(
@@ -103,7 +115,7 @@ async function publishOrders(
   const rollback = taken.find((one) => one.rollback)?.rollback;
   await publish(repository, lock, {
     ...{ queue, product, ...(rollback ?? holdings.changes()) },
-    cause: rollback ? 'rollback' : 'promotion',
+    cause: rollback ? 'rollback' : causeOf(taken),
     who: requesters.size === 1 ? ([...requesters][0] ?? null) : null,
     alongside: async (client, generation) => {
       for (const { order } of taken) {

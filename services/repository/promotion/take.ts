@@ -1,7 +1,7 @@
 /** Takes one order on: decides that it can be carried out and prepares what the publish needs. */
 import { AppError } from '../../../shared/errors/app-error.ts';
 import { joinInside } from '../../../shared/files/safe-path.ts';
-import type { OrderRow, PromotionRow, RollbackRow } from '../../../shared/protocol/tables.ts';
+import type { OrderRow, PromotionRow, RemovalRow, RollbackRow } from '../../../shared/protocol/tables.ts';
 import type { Repository } from '../context.ts';
 import type { Holdings } from '../generations/holdings.ts';
 import { planRollback, rolledBackBy } from '../generations/rollback.ts';
@@ -12,6 +12,7 @@ import { placesOf } from '../places.ts';
 import { placeIntoPool } from '../pool/place.ts';
 import { poolFiles } from '../pool/records.ts';
 import { planPromotion, type PromotionPlan } from './plan.ts';
+import { checkLosses, planRemoval } from './removal.ts';
 import { sourcesDenied } from './rights.ts';
 import { moveOrder } from './rows.ts';
 
@@ -81,6 +82,32 @@ export async function takeRollback(
   }
   if (!(await accept(repository, order))) return null;
   return { order, rollback: { add: plan.add, remove: plan.remove } };
+}
+
+/**
+ * Adds a removal to the holdings; null when somebody else decided the order. Throws what refuses it: the codes of
+ * {@link planRemoval}, `would-break` and `not-allowed`.
+ */
+export async function takeRemoval(
+  repository: Repository,
+  holdings: Holdings,
+  order: RemovalRow,
+): Promise<Taken | null> {
+  if ((await sourcesDenied(repository.pool, order, [order.source])).length > 0) {
+    throw new AppError(
+      'not-allowed',
+      `${order.requested_by ?? ''} is not a maintainer of ${order.source} in ${order.product}; its maintainers and admins may remove it.`,
+    );
+  }
+  const { queue, product } = holdings.lock;
+  const held = await holdings.of(order.source);
+  const wanted = { queue, product, source: order.source, version: order.source_version };
+  const changes = { ...holdings.changes(), held };
+  const plan = await planRemoval(repository, holdings.lock.client, wanted, changes);
+  checkLosses(order, plan);
+  if (!(await accept(repository, order))) return null;
+  holdings.replace(order.source, plan.after);
+  return { order };
 }
 
 async function accept(repository: Repository, order: OrderRow): Promise<boolean> {

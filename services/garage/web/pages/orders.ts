@@ -46,8 +46,10 @@ const COLUMNS: Column<OrderRow>[] = [
   { head: 'From', cell: (row) => row.from_queue },
   {
     head: 'To',
-    cell: (row) =>
-      row.kind === 'rollback' ? `back to generation ${String(row.to_generation)}` : row.to_queue,
+    cell: (row) => {
+      if (row.kind === 'rollback') return `back to generation ${String(row.to_generation)}`;
+      return row.kind === 'remove' ? 'nowhere: removed' : row.to_queue;
+    },
   },
   { head: 'State', cell: (row) => badge(row.status) },
   {

@@ -1,0 +1,51 @@
+/** Commands that order something and wait until it is done or refused. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Cli } from '../../../shared/cli/program.ts';
+import { firstRow } from '../../../shared/database/pool.ts';
+import { AppError } from '../../../shared/errors/app-error.ts';
+import type { OrderRow } from '../../../shared/protocol/tables.ts';
+import type { Repository } from '../context.ts';
+
+/** Between looks at the order. */
+const POLL_MS = 300;
+/** A publish takes seconds; a service that is down is found out in time. */
+export const ORDER_TIMEOUT_S = 120;
+
+/** `--timeout` in seconds, as milliseconds. Throws `timeout-invalid`. */
+export function readTimeoutMs(text: string | undefined): number {
+  const seconds = Number(text ?? ORDER_TIMEOUT_S);
+  if (seconds > 0 && seconds <= 86_400) return seconds * 1000;
+  throw new AppError('timeout-invalid', '--timeout is a number of seconds, a day at most');
+}
+
+/** Throws `order-unfinished` when its time is over; the order itself stays. */
+export async function waitForOrder(
+  cli: Cli,
+  repository: Repository,
+  id: string,
+  timeoutMs: number,
+): Promise<OrderRow> {
+  const deadlineMs = Date.now() + timeoutMs;
+  cli.output.err(`order ${id}\n`);
+  for (;;) {
+    const { rows } = await repository.pool.query<OrderRow>('select * from orders where id = $1', [id]);
+    const order = firstRow(rows, 'order-unknown', `There is no order ${id}`);
+    if (order.status === 'done' || order.status === 'refused') return order;
+    if (Date.now() > deadlineMs) {
+      const why = order.reason === null ? '' : `: ${order.reason}`;
+      throw new AppError('order-unfinished', `Order ${id} is still ${order.status}${why}`, {
+        hint: 'The order stays; see autobuilder order list. Does the repository service run?',
+      });
+    }
+    await sleep(POLL_MS);
+  }
+}
+
+/** Number of the generation that came of the order, or null. */
+export async function generationOf(repository: Repository, order: OrderRow): Promise<number | null> {
+  const { rows } = await repository.pool.query<{ number: number }>(
+    'select number from generations where id = $1',
+    [order.generation_id],
+  );
+  return rows[0]?.number ?? null;
+}
