@@ -19,21 +19,25 @@ export async function checkFolder(target: Target, root: string, job: SyncJob): P
   try {
     await writeFile(probe, 'probe\n', { flag: 'wx' });
   } catch (error) {
-    if (hasErrno(error, 'ENOSPC', 'EDQUOT')) throw full(root, 'not even a probe could be written', error);
-    throw new AppError('target-not-writable', `${root} cannot be written: ${messageOf(error)}`, {
-      hint: "The repository's user must own it, and its disk must not be read-only.",
-      cause: error,
-    });
+    if (hasErrno(error, 'ENOSPC', 'EDQUOT')) throw diskFull(root, 'not even a probe could be written', error);
+    throw notWritable(root, error);
   } finally {
     await rm(probe, { force: true }).catch(() => undefined);
   }
   const { bavail, bsize } = await statfs(root);
   const free = bavail * bsize;
   const needed = (target.minFreeBytes ?? 0) + (await bytesToCopy(root, job));
-  if (free < needed) throw full(root, `${String(free)} bytes are free, ${String(needed)} are needed`);
+  if (free < needed) throw diskFull(root, `${String(free)} bytes are free, ${String(needed)} are needed`);
 }
 
-function full(root: string, why: string, cause?: unknown): AppError {
+export function notWritable(root: string, error: unknown): AppError {
+  return new AppError('target-not-writable', `${root} cannot be written: ${messageOf(error)}`, {
+    hint: "The repository's user must own it, and its disk must not be read-only.",
+    cause: error,
+  });
+}
+
+export function diskFull(root: string, why: string, cause?: unknown): AppError {
   return new AppError('target-full', `The disk of ${root} is full: ${why}`, {
     hint: 'Free space there, or lower minFreeBytes of this target.',
     ...(cause === undefined ? {} : { cause }),

@@ -14,7 +14,7 @@ import { joinInside } from '../../../../shared/files/safe-path.ts';
 import { createSlots } from '../../slots.ts';
 import { filesBelow, rootFiles, type Sent, type SyncJob, type TargetStore } from '../job.ts';
 import type { Target } from '../targets.ts';
-import { checkFolder } from './check-folder.ts';
+import { checkFolder, diskFull, notWritable } from './check-folder.ts';
 import { placeGeneration, removeGenerations } from './generation.ts';
 import { Placer } from './place.ts';
 import { placeSnapshots } from './snapshots.ts';
@@ -45,7 +45,7 @@ export function localPlaces(root: string, at: { queue: string; product: string }
 export function localStore(target: Target, root: string): TargetStore {
   return {
     check: (job) => checkFolder(target, root, job),
-    send: (job) => send(target, localPlaces(root, job), job),
+    send: (job) => send(target, localPlaces(root, job), job).catch((error: unknown) => fail(root, error)),
     list: (folder) => filesBelow(joinInside(root, folder)),
     remove: (files) => removeFiles(root, files),
     hashedRoot: ({ queue, product }) => path.join(queue, 'generations', product, 'common'),
@@ -75,6 +75,13 @@ async function send(target: Target, places: LocalPlaces, job: SyncJob): Promise<
     await job.step('sync-snapshots');
   }
   return placer.sent;
+}
+
+/** What the disk says, in the words of every target. */
+function fail(root: string, error: unknown): never {
+  if (hasErrno(error, 'ENOSPC', 'EDQUOT')) throw diskFull(root, 'what was to be written did not fit', error);
+  if (hasErrno(error, 'EROFS', 'EACCES')) throw notWritable(root, error);
+  throw error;
 }
 
 /** New files only, or all of them: then what is there is looked at too. */
