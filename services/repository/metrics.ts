@@ -8,6 +8,8 @@ export interface Metrics extends SyncMetrics, MirrorMetrics {
   orders: Counter<'result'>;
   generations: Counter<'queue' | 'cause'>;
   publishSeconds: Histogram;
+  /** Changes of what clients know an archive by that wait for an admin. */
+  identityRefused: Gauge<'queue' | 'product'>;
   /** Files that garbage collection removed from a queue's pool. */
   poolRemoved: Counter<'queue'>;
   signatures: Counter<'result'>;
@@ -41,6 +43,10 @@ export function createMetrics(): Metrics {
         labelNames: ['queue', 'cause'],
         registers,
       },
+    }),
+    identityRefused: new Gauge({
+      ...{ name: name('identity_refused'), help: 'Changes of Release that wait for an admin' },
+      ...{ labelNames: ['queue', 'product'], registers },
     }),
     poolRemoved: new Counter({
       ...{ name: name('pool_removed_total'), help: 'Unused pool files removed', labelNames: ['queue'] },

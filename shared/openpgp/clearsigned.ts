@@ -1,6 +1,5 @@
 /** Who signed a .changes, .dsc or InRelease, and what exactly they signed. */
 import { enums, readCleartextMessage, readKey, type CleartextMessage, type Key, type KeyID } from 'openpgp';
-import type { VerificationResult } from 'openpgp';
 import { AppError, messageOf } from '../errors/app-error.ts';
 import { readClearsigned } from './cleartext.ts';
 import { fingerprintOf, requireSigningKey } from './key-state.ts';
@@ -68,8 +67,8 @@ interface SignatureToCheck {
 /** A text with its signatures, however the two are kept. */
 export interface SignedText {
   /** OpenPGP's signature type: text for a cleartext signature, binary for a detached one. */
-  kind: number;
-  verify(keys: Key[], date?: Date): Promise<VerificationResult[]>;
+  kind: enums.signature;
+  verify(keys: Key[], date?: Date): ReturnType<CleartextMessage['verify']>;
 }
 
 /** What a signature says of itself; refuses kinds and digests that prove nothing about a text. */

@@ -1,5 +1,5 @@
 /** Detached signatures, as in Release.gpg. */
-import { createMessage, enums, readSignature, type Signature } from 'openpgp';
+import { createMessage, enums, readSignature, verify, type Signature } from 'openpgp';
 import { AppError, messageOf } from '../errors/app-error.ts';
 import { findSigner, type PublicKeyRecord, type SignedText } from './clearsigned.ts';
 
@@ -16,8 +16,11 @@ export async function verifyDetached(
   const parsed = await parse(signature);
   const signed: SignedText = {
     kind: enums.signature.binary,
-    verify: async (given, date) =>
-      (await createMessage({ binary: content })).verifyDetached(parsed, given, date),
+    verify: async (given, date) => {
+      const message = await createMessage({ binary: content });
+      const options = { message, signature: parsed, verificationKeys: given, format: 'binary' as const };
+      return (await verify({ ...options, ...(date ? { date } : {}) })).signatures;
+    },
   };
   return findSigner(signed, keys, now);
 }

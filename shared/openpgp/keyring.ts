@@ -1,5 +1,5 @@
 /** Keyrings as apt has them: several public keys in one file, binary or armored. */
-import { readKeys, type Key } from 'openpgp';
+import { armor, enums, readKey, readKeys, type Key } from 'openpgp';
 import { AppError } from '../errors/app-error.ts';
 import type { PublicKeyRecord } from './clearsigned.ts';
 import { fingerprintOf } from './key-state.ts';
@@ -36,4 +36,13 @@ export async function readKeyring(content: Uint8Array, where: string): Promise<K
     armored: key.armor().replaceAll('\r\n', '\n'),
     userId: key.users[0]?.userID?.userID ?? '',
   }));
+}
+
+/** The keys as one keyring, in the two forms that Signed-By takes. */
+export async function writeKeyring(
+  keys: readonly PublicKeyRecord[],
+): Promise<{ armored: string; binary: Uint8Array }> {
+  const read = await Promise.all(keys.map(({ armored }) => readKey({ armoredKey: armored })));
+  const binary = new Uint8Array(Buffer.concat(read.map((key) => key.write())));
+  return { armored: armor(enums.armor.publicKey, binary).replaceAll('\r\n', '\n'), binary };
 }

@@ -228,9 +228,9 @@ async function makeBinary(
 
 /** A live server on a free port. */
 export async function serveLive(repository: Repository): Promise<{ server: FastifyInstance; url: string }> {
-  await mkdir(repository.home.live, { recursive: true });
   const { home, common, log } = repository;
-  const server = await buildLiveServer({ root: home.live, common, log });
+  for (const folder of [home.live, home.mirrors]) await mkdir(folder, { recursive: true });
+  const server = await buildLiveServer({ root: home.live, mirrors: home.mirrors, common, log });
   return { server, url: await server.listen({ host: '127.0.0.1', port: 0 }) };
 }
 

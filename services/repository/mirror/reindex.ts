@@ -1,0 +1,81 @@
+/** A filtered mirror's suite: our own indexes of what was chosen, under a Release that says what the archive's says, signed by us. */
+import { mkdir, open, utimes } from 'node:fs/promises';
+import path from 'node:path';
+import { releaseFile, type ReleaseIndex } from '../../../shared/debian/indexes.ts';
+import type { Repository } from '../context.ts';
+import { makeIndexes } from '../indexes/engine.ts';
+import type { IndexedPackage } from '../indexes/kinds/scope.ts';
+import type { MirrorRelease } from './release.ts';
+
+export interface ReindexWork {
+  mirror: string;
+  release: MirrorRelease;
+  packages: readonly IndexedPackage[];
+  components: readonly string[];
+  architectures: readonly string[];
+  number: number;
+  /** Of the suite in the generation; nobody's yet. */
+  folder: string;
+  states: string;
+  date: Date;
+}
+
+/** Writes the suite's folder, durably. Throws what the signer throws. */
+export async function writeReindexed(repository: Repository, work: ReindexWork): Promise<void> {
+  const { config } = repository;
+  await mkdir(work.folder, { recursive: true });
+  const files = await makeIndexes({
+    scope: {
+      ...{ components: work.components, architectures: work.architectures },
+      ...{ debugComponents: false, translations: false, contents: false, contentsSource: false },
+    },
+    offer: { compression: config.compression, plain: config.plainIndexes, md5: config.md5 },
+    ...{ number: work.number, folder: work.folder, previous: null, states: work.states, date: work.date },
+    changed: [],
+    packages: () => Promise.resolve([...work.packages]),
+    fileLists: () => Promise.resolve(new Map()),
+  });
+  const text = reindexedRelease(work, files);
+  const { inRelease, detached } = await repository.signer.sign({
+    text,
+    queue: `mirror:${work.mirror}`,
+    product: work.release.release.fields.get('Codename') ?? '',
+    generation: work.number,
+  });
+  await writeDated(path.join(work.folder, 'Release'), text, work.date);
+  await writeDated(path.join(work.folder, 'Release.gpg'), detached, work.date);
+  await writeDated(path.join(work.folder, 'InRelease'), inRelease, work.date);
+}
+
+/**
+ * Origin, Label, Suite and Codename stay the archive's, since pins and unattended upgrades go by them; and so does
+ * the end of its validity, so that clients of a mirror that is not kept up notice as early as others.
+ */
+function reindexedRelease(work: ReindexWork, files: readonly ReleaseIndex[]): string {
+  const { fields, validUntil } = work.release.release;
+  const value = (name: string): string => fields.get(name) ?? '';
+  return releaseFile({
+    ...{ origin: value('Origin'), label: value('Label'), suite: value('Suite'), codename: value('Codename') },
+    date: work.date,
+    ...(validUntil === null ? {} : { validUntil }),
+    architectures: work.architectures,
+    components: work.components,
+    description: `A part of ${value('Origin')} ${value('Suite')}`,
+    acquireByHash: true,
+    notAutomatic: value('NotAutomatic') === 'yes',
+    butAutomaticUpgrades: value('ButAutomaticUpgrades') === 'yes',
+    files,
+  });
+}
+
+/** A new file of a folder that nobody sees yet. */
+export async function writeDated(file: string, content: string | Uint8Array, date: Date): Promise<void> {
+  const handle = await open(file, 'wx', 0o644);
+  try {
+    await handle.writeFile(content);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await utimes(file, date, date);
+}
