@@ -4,7 +4,11 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildLiveServer } from '../../services/repository/live/server.ts';
 import { placesOf } from '../../services/repository/places.ts';
-import { generationHistory, type HistoryRow } from '../../shared/protocol/generation-history.ts';
+import {
+  generationHistory,
+  type HistoryRow,
+  type PackageDifference,
+} from '../../shared/protocol/generation-history.ts';
 import { commandLine } from './repository-command-line.ts';
 import {
   handOver,
@@ -44,15 +48,15 @@ async function newest(queue = 'devel'): Promise<HistoryRow> {
 }
 
 async function cli(...args: string[]): Promise<unknown> {
-  const { code, out, err } = await commandLine(repository, [...args, '--json']);
-  expect(code, err).toBe(0);
-  return JSON.parse(out);
+  const ended = await commandLine(repository, [...args, '--json']);
+  expect(ended).toMatchObject({ code: 0 });
+  return JSON.parse(ended.out);
 }
 
 async function versions(snapshot: string, name: string): Promise<string[]> {
   const client = await makeAptClient(repository, url, [`devel/snapshot/${snapshot}`]);
   const updated = await client.apt('apt-get', 'update', '-o', 'Acquire::Check-Valid-Until=false');
-  expect(updated.code, updated.stderr.toString()).toBe(0);
+  expect(updated).toMatchObject({ code: 0 });
   const { stdout } = await client.apt('apt-cache', 'madison', name);
   return [...stdout.toString().matchAll(/\| +(\S+) \|.*Packages/g)].map((match) => match[1] ?? '');
 }
@@ -75,23 +79,14 @@ describe('history', () => {
     await arrive({ source: 'app', version: '2.0' }, { source: 'fresh' });
     const after = await newest();
     const [from, to] = [String(before.number), after.snapshot ?? ''];
-    const packageOf = (name: string, architecture: string) => ({ name, architecture, source: name });
-    const upgraded = { from: '1.0', to: '2.0' };
-    const kinds = [
-      { kind: 'deb', architecture: 'amd64' },
-      { kind: 'source', architecture: 'source' },
-    ];
-    expect(await cli('diff', 'devel', from, to)).toEqual({
-      ...{ queue: 'devel', product: 'bookworm', from: before.number, to: after.number },
-      changes: [
-        ...kinds.map(({ kind, architecture }) => ({
-          ...{ change: 'upgraded', kind, ...packageOf('app', architecture), ...upgraded },
-        })),
-        ...kinds.map(({ kind, architecture }) => ({
-          ...{ change: 'added', kind, ...packageOf('fresh', architecture), from: null, to: '1.0' },
-        })),
-      ],
-    });
+    const compared = (await cli('diff', 'devel', from, to)) as { changes: PackageDifference[] };
+    expect(compared).toMatchObject({ ...devel, from: before.number, to: after.number });
+    expect(compared.changes.map((each) => [each.change, each.kind, each.name, each.from, each.to])).toEqual([
+      ['upgraded', 'deb', 'app', '1.0', '2.0'],
+      ['upgraded', 'source', 'app', '1.0', '2.0'],
+      ['added', 'deb', 'fresh', null, '1.0'],
+      ['added', 'source', 'fresh', null, '1.0'],
+    ]);
     const back = (await cli('diff', 'devel', to, from)) as { changes: { change: string }[] };
     expect(back.changes.map((each) => each.change)).toEqual([
       ...['downgraded', 'downgraded', 'removed', 'removed'],
@@ -141,7 +136,7 @@ describe('snapshots', () => {
     const client = await makeAptClient(repository, url, [`devel/snapshot/${list[1]?.snapshot ?? ''}`]);
     await client.apt('apt-get', 'update');
     const got = await client.apt('apt-get', 'download', 'app');
-    expect(got.code, got.stderr.toString()).toBe(0);
+    expect(got).toMatchObject({ code: 0 });
     expect((await client.apt('ls')).stdout.toString()).toContain('app_2.0_amd64.deb');
   });
 
@@ -155,11 +150,15 @@ describe('snapshots', () => {
     expect(kept.map((row) => row.number)).toEqual([last, last - 1, last - 2]);
     const names = await readdir(path.join(places.root, 'snapshot'));
     expect(names.toSorted()).toEqual([
-      ...kept.map((row) => row.snapshot).toSorted(),
+      ...kept.map((row) => String(row.snapshot)).toSorted(),
       'index.html',
       'index.json',
     ]);
-    expect((await readdir(places.generations)).map(Number).toSorted()).toEqual([last - 2, last - 1, last]);
+    expect((await readdir(places.generations)).map(Number).toSorted((a, b) => a - b)).toEqual([
+      last - 2,
+      last - 1,
+      last,
+    ]);
     const { rows } = await repository.pool.query<{ path: string }>(
       `select path from kept_files where queue = 'devel' and path like '%/app_%.deb' order by path`,
     );

@@ -191,3 +191,30 @@ test('a promotion never takes over a binary that another source holds in the tar
   expect(await order({ source: 'tool' })).toMatchObject({ status: 'done' });
   expect(await order({ source: 'other-tool' })).toMatchObject({ status: 'done' });
 });
+
+test('what is ordered at once for a queue is one publish, and one bad order fails alone', async () => {
+  const sources = ['bulk-a', 'bulk-b', 'bulk-c'];
+  for (const source of sources) await handOver(repository, await makeSet(repository, { source }));
+  await repository.sweep();
+  const count = async (): Promise<number> => {
+    const { rows } = await repository.pool.query<{ count: number }>(
+      `select count(*)::int as count from generations where queue = 'testing'`,
+    );
+    return rows[0]?.count ?? 0;
+  };
+  const before = await count();
+  const good: string[] = [];
+  for (const source of sources) good.push(await insertOrder({ source }));
+  const bad = await insertOrder({ source: 'absent', requested_by: 'root-admin' });
+  const twice = await insertOrder({ source: 'bulk-a' });
+  const onward = await insertOrder({ source: 'bulk-a', from_queue: 'testing', to_queue: 'stable' });
+  await proc.run();
+  expect(await count()).toBe(before + 1);
+  const rows = await Promise.all(good.map(rowOf));
+  expect(new Set(rows.map((row) => row.generation_id)).size).toBe(1);
+  expect(rows.map((row) => row.status)).toEqual(['done', 'done', 'done']);
+  expect(await rowOf(bad)).toMatchObject({ status: 'refused', reason_code: 'source-not-there' });
+  expect(await rowOf(twice)).toMatchObject({ status: 'refused', reason_code: 'already-there' });
+  // It was ordered after what brings it to testing, and is carried out after that.
+  expect(await rowOf(onward)).toMatchObject({ status: 'done' });
+});
