@@ -18,6 +18,7 @@ export interface ArchivePackage {
   section?: string;
   priority?: string;
   depends?: string;
+  provides?: string;
   /** Bytes that do not compress, so that a download takes more than one piece. */
   bytes?: number;
 }
@@ -88,6 +89,7 @@ export class MirrorArchive {
       ...[`Package: ${name}`, `Version: ${version}`, `Architecture: ${architecture}`],
       ...[`Section: ${section}`, `Priority: ${priority}`, 'Maintainer: Test <test@example.org>'],
       ...(wanted.depends === undefined ? [] : [`Depends: ${wanted.depends}`]),
+      ...(wanted.provides === undefined ? [] : [`Provides: ${wanted.provides}`]),
       'Description: a test',
     ];
     await writeFile(path.join(tree, 'DEBIAN/control'), `${control.join('\n')}\n`);
