@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { queueName } from '../../shared/protocol/names.ts';
 import { FORM_NAMES } from './indexes/forms/form.ts';
+import { archiveRelease } from '../../shared/config/common.ts';
 import { cronExpression, listenAddress } from '../../shared/config/fields.ts';
 import { mirrorsSection } from './mirror/config.ts';
 import { liveTargets } from './sync/config.ts';
@@ -47,6 +48,10 @@ export const repositorySection = z.strictObject({
   syncSweepS: z.number().positive().default(5),
   /** Adds Valid-Until to Release; signed anew when half of it has passed. Default: no Valid-Until. */
   validDays: z.number().positive().optional(),
+  /** What Release says to clients, see docs/indexes.md; a queue's or a product's own go before. */
+  release: archiveRelease.prefault({}),
+  /** Publishes changes of what clients know an archive by without `autobuilder identity accept`. */
+  acceptIdentityChanges: z.boolean().default(false),
   /** The forms of the indexes. apt 1.6 and later read zstd; older ones want one of the others beside it. */
   compression: z
     .array(z.enum(FORM_NAMES))

@@ -1,6 +1,7 @@
 /** /healthz and /metrics, for loopback only. */
 import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import type { Repository } from './context.ts';
+import { identityStates } from './generations/shape.ts';
 import { signingHealth } from './signing/health.ts';
 import { failingTargets } from './sync/status.ts';
 import { observeTargets } from './sync/metrics.ts';
@@ -20,11 +21,13 @@ export function buildHealthServer(repository: Repository): FastifyInstance {
       if (trouble) {
         return await reply.code(503).send({ status: 'failing', failing: ['signing'], signing: trouble });
       }
-      // A target that fails is a trouble, and no reason to take the service out.
+      const identity = (await identityStates(repository)).filter((each) => each.isHeld);
+      // These are troubles, and no reason to take the service out.
       return {
         status: 'ok',
         ...(targets.length > 0 ? { targets } : {}),
         ...(warnings.length > 0 ? { keys: warnings } : {}),
+        ...(identity.length > 0 ? { identity } : {}),
       };
     } catch (error) {
       repository.log.warn({ err: error }, 'the database does not answer');

@@ -73,6 +73,29 @@ export function sourcesFor<T extends { architectures?: string[] | undefined }>(
     });
 }
 
+const LINE = /^[^\p{Cc}]{1,200}$/u;
+const WORD = /^[A-Za-z0-9{][A-Za-z0-9{}._+/-]{0,199}$/;
+const releaseName = {
+  origin: z.string().regex(LINE),
+  label: z.string().regex(LINE),
+  suite: z.string().regex(WORD),
+  codename: z.string().regex(WORD),
+  description: z.string().regex(LINE),
+  /** Where changelogs are, with apt's `@CHANGEPATH@` for a package's; `no` for nowhere. */
+  changelogs: z.union([z.literal('no'), z.string().regex(/^https?:\/\/\S*@CHANGEPATH@\S*$/u)]).optional(),
+};
+/** What an archive's Release files say to clients. `{name}`, `{queue}` and `{product}` stand for these. */
+export const archiveRelease = z.strictObject({
+  origin: releaseName.origin.default('{name}'),
+  label: releaseName.label.default('{name} {queue}'),
+  suite: releaseName.suite.default('{product}'),
+  codename: releaseName.codename.default('{product}'),
+  description: releaseName.description.default('{name} {queue} for {product}'),
+  changelogs: releaseName.changelogs,
+});
+/** A product's own go before a queue's, those before `repository.release`; changes are guarded, docs/indexes.md. */
+const ownRelease = z.strictObject(releaseName).partial().optional();
+
 export const productSchema = z.strictObject({
   ...uploadPolicy,
   /** Default: the machine's own. The first one builds `Architecture: all`. */
@@ -110,6 +133,8 @@ export const productSchema = z.strictObject({
     .nonnegative()
     .max(7 * 24 * 3600)
     .default(0),
+  /** Release fields of this product alone. */
+  release: ownRelease,
   /** What is tried on built packages, see docs/checks.md. */
   checks: z.strictObject(checksShape).prefault({}),
   lintian: z
@@ -121,6 +146,8 @@ export const productSchema = z.strictObject({
 });
 
 export const queueSchema = z.strictObject({
+  /** Release fields of this queue alone. */
+  release: ownRelease,
   /** Staging queues: apt installs from them only when asked, and upgrades what came from them. */
   notAutomatic: z.boolean().default(false),
   /** Old versions that stay beside the newest; docs/pool.md. */
@@ -160,6 +187,7 @@ export interface Product extends UploadPolicy {
   baseRefreshHours: number;
   packageCacheBytes: number;
   keepFailedS: number;
+  release?: z.infer<typeof ownRelease>;
   checks: Record<CheckName, CheckMode>;
   lintian: { failOn: z.infer<typeof lintianSeverity>[] };
 }

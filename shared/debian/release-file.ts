@@ -23,6 +23,8 @@ export interface ReleaseFacts {
   architectures: readonly string[];
   components: readonly string[];
   description: string;
+  /** Where apt finds changelogs, with `@CHANGEPATH@`; or `no`. */
+  changelogs?: string;
   acquireByHash: boolean;
   /** Nothing from here is installed unless asked for. */
   notAutomatic?: boolean;
@@ -89,6 +91,7 @@ export function releaseFile(facts: ReleaseFacts): string {
   paragraph.set('Architectures', facts.architectures.join(' '));
   paragraph.set('Components', facts.components.join(' '));
   paragraph.set('Description', facts.description);
+  if (facts.changelogs !== undefined) paragraph.set('Changelogs', facts.changelogs);
   const md5 = listField(files, (file) => file.md5);
   if (md5 !== '') paragraph.set('MD5Sum', md5);
   paragraph.set(

@@ -3,6 +3,8 @@ import { addGcCommand } from './gc.ts';
 import { addGenerationCommands } from './generations.ts';
 import { addRemoveCommand } from './remove.ts';
 import { addRetentionCommand } from './retention.ts';
+import { addIdentityCommands } from './identity.ts';
+import { addOverrideCommands } from './overrides.ts';
 import { addKeyCommands } from './keys.ts';
 import { addRollbackCommand } from './rollback.ts';
 import { addSyncCommands } from './sync.ts';
@@ -14,6 +16,8 @@ export function addRepositoryCommands(cli: Cli): void {
   addGenerationCommands(cli);
   addRemoveCommand(cli);
   addRetentionCommand(cli);
+  addIdentityCommands(cli);
+  addOverrideCommands(cli);
   addKeyCommands(cli);
   addRollbackCommand(cli);
   addSyncCommands(cli);

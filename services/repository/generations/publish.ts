@@ -20,10 +20,12 @@ import { GARAGE_CHANNEL } from '../../../shared/protocol/tables.ts';
 import type { Repository } from '../context.ts';
 import { lockedTransaction, type QueueLock } from '../locks.ts';
 import { placesOf, type QueuePlaces } from '../places.ts';
-import { releaseShape, type ReleaseShape } from '../indexes/release.ts';
+import { forgetAcceptance } from '../indexes/identity.ts';
+import { markOverrides, pendingOverrides, withOverrides } from '../indexes/overrides.ts';
 import { keepState } from '../indexes/engine.ts';
 import { touchMarker } from '../sync/marker.ts';
 import { fileListsFrom } from '../pool/file-lists.ts';
+import { publishableShape } from './shape.ts';
 import { arrangeSnapshots } from './snapshots.ts';
 import { currentDate, switchTo, writeGeneration } from './tree.ts';
 import {
@@ -45,18 +47,12 @@ export interface Changes {
   add: readonly string[];
   /** Ids of `packages` that leave it. One that is also added stays. */
   remove: readonly string[];
-  /** One word: set, promotion, rollback, initial, configuration, renewal, repair. */
+  /** One word: set, promotion, rollback, initial, configuration, renewal, repair, override. */
   cause: string;
   /** Login, or null for the system itself. */
   who: string | null;
   /** Runs in the transaction that makes the generation the queue's state. */
   alongside?: (client: Client, generation: Generation) => Promise<void>;
-}
-
-/** What the configuration asks of a product's indexes in a queue, now. */
-export function wantedShape(repository: Repository, at: { queue: string; product: string }): ReleaseShape {
-  const { fingerprint } = repository.signer.publicKey;
-  return releaseShape(repository.common, at, repository.config, fingerprint);
 }
 
 /**
@@ -70,7 +66,8 @@ export async function publish(
 ): Promise<Generation> {
   const endTimer = repository.metrics.publishSeconds.startTimer();
   const places = placesOf(repository.home, changes.queue, changes.product);
-  const shape = wantedShape(repository, changes);
+  const { shape, isAccepted } = await publishableShape(repository, lock.client, changes);
+  const overrides = await pendingOverrides(lock.client, changes);
   const date = await nextDate(places, repository.now());
   const generation = await insertPreparing(lock.client, {
     ...changes,
@@ -80,13 +77,21 @@ export async function publish(
   await repository.step('generation-preparing');
   const content = {
     ...{ shape, date, signer: repository.signer },
-    changed: await namesOf(lock.client, [...changes.add, ...changes.remove]),
-    packages: (names: readonly string[] | null) => packagesAfter(lock.client, changes, names),
+    changed: [...(await namesOf(lock.client, [...changes.add, ...changes.remove])), ...overrides.changed],
+    packages: async (names: readonly string[] | null) =>
+      withOverrides(lock.client, changes, names, await packagesAfter(lock.client, changes, names)),
     fileLists: fileListsFrom({ database: lock.client, pool: places.pool, log: repository.log }),
   };
   await writeGeneration(places, generation.number, content, (name) => repository.step(name));
   await repository.step('generation-written');
-  await stage(repository, lock, changes, generation);
+  await stage(repository, lock, generation, {
+    ...changes,
+    alongside: async (client, made) => {
+      if (overrides.upTo !== null) await markOverrides(client, changes, overrides.upTo);
+      if (isAccepted) await forgetAcceptance(client, changes);
+      await changes.alongside?.(client, made);
+    },
+  });
   await repository.step('generation-staged');
   await activate(repository, lock, generation.number);
   endTimer();
@@ -99,8 +104,8 @@ export async function publish(
 async function stage(
   repository: Repository,
   lock: QueueLock,
-  changes: Changes,
   generation: Generation,
+  changes: Changes,
 ): Promise<void> {
   const added = new Set(changes.add);
   const remove = changes.remove.filter((id) => !added.has(id));

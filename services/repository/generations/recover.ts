@@ -1,10 +1,13 @@
 /** What the last run left undone, and what the configuration asks for: done before anything new. */
 import { rm } from 'node:fs/promises';
 import type { Repository } from '../context.ts';
+import type { IdentityChange } from '../indexes/identity.ts';
 import type { QueueLock } from '../locks.ts';
 import { placesOf } from '../places.ts';
 import { isRenewalDue } from '../indexes/release.ts';
-import { activate, publish, wantedShape } from './publish.ts';
+import { overridesDue } from '../indexes/overrides.ts';
+import { activate, publish } from './publish.ts';
+import { publishableShape } from './shape.ts';
 import { arrangeSnapshots } from './snapshots.ts';
 import { currentNumber, generationFolder, isWritten } from './tree.ts';
 import { forgetPreparing, newestGeneration, preparingNumbers } from './rows.ts';
@@ -40,10 +43,23 @@ export async function recover(repository: Repository, lock: QueueLock): Promise<
 async function dueCause(repository: Repository, lock: QueueLock): Promise<string | null> {
   const places = placesOf(repository.home, lock.queue, lock.product);
   await repository.signer.refresh(); // which keys sign is part of the shape
-  const shape = wantedShape(repository, lock);
+  const { shape, refused } = await publishableShape(repository, lock.client, lock);
+  tellRefused(repository, lock, refused);
   const newest = await newestGeneration(lock.client, lock);
   if (newest === null) return 'initial';
   if (!(await isWritten(places, newest.number))) return 'repair';
   if (newest.shape !== JSON.stringify(shape)) return 'configuration';
+  if (await overridesDue(lock)) return 'override';
   return isRenewalDue(shape, newest.datedAt ?? newest.createdAt, repository.now()) ? 'renewal' : null;
+}
+
+/** Said at each sweep, as long as it holds; clients see the identity of before meanwhile. */
+function tellRefused(repository: Repository, { queue, product }: QueueLock, refused: IdentityChange[]): void {
+  repository.metrics.identityRefused.set({ queue, product }, refused.length);
+  if (refused.length === 0) return;
+  const changes = refused.map(({ field, from, to, effect }) => ({ field, from, to, effect }));
+  repository.log.error(
+    { queue, product, changes, hint: `autobuilder identity accept ${queue} --product ${product}` },
+    'the configuration changes what clients know the archive by: not published',
+  );
 }

@@ -11,8 +11,12 @@ const DAY_MS = 24 * 3600 * 1000;
 
 /** Everything but its packages that a generation is made from. */
 export interface ReleaseShape extends IndexScope, Offer {
-  /** Origin, and the start of Label. */
-  name: string;
+  origin: string;
+  label: string;
+  suite: string;
+  codename: string;
+  description: string;
+  changelogs: string | null;
   queue: string;
   product: string;
   components: string[];
@@ -40,7 +44,7 @@ export function releaseShape(
   const queue = requireQueue(common, at.queue);
   const product = requireProduct(common, at.product);
   return {
-    name: common.name,
+    ...releaseNames(common, config, { queue, product }),
     queue: queue.name,
     product: product.name,
     components: product.components,
@@ -55,6 +59,29 @@ export function releaseShape(
     plain: config.plainIndexes,
     md5: config.md5,
     fingerprint,
+  };
+}
+
+type ReleaseNames = Pick<
+  ReleaseShape,
+  'origin' | 'label' | 'suite' | 'codename' | 'description' | 'changelogs'
+>;
+
+/** The product's own, else the queue's, else the archive's, with their words filled in. */
+function releaseNames(
+  { name }: CommonConfig,
+  { release }: RepositoryConfig,
+  { queue, product }: { queue: Queue; product: Product },
+): ReleaseNames {
+  const words: Record<string, string> = { name, queue: queue.name, product: product.name };
+  const of = (key: keyof ReleaseNames): string | undefined =>
+    product.release?.[key] ?? queue.release?.[key] ?? release[key];
+  const filled = (key: keyof ReleaseNames): string =>
+    (of(key) ?? '').replaceAll(/\{(name|queue|product)\}/g, (_, word: string) => words[word] ?? '');
+  return {
+    ...{ origin: filled('origin'), label: filled('label'), suite: filled('suite') },
+    ...{ codename: filled('codename'), description: filled('description') },
+    changelogs: of('changelogs') ?? null,
   };
 }
 
@@ -75,22 +102,20 @@ export function requireProduct(common: CommonConfig, name: string): Product {
 }
 
 /**
- * The text of Release. Suite and Codename are the product's name, so that a client's pinning and its
- * sources.list survive a promotion; Label tells the queues apart.
+ * The text of Release. By default Suite and Codename are the product's name, so that a client's pinning and its
+ * sources.list survive a promotion, and Label tells the queues apart.
  */
 export function releaseText(shape: ReleaseShape, date: Date, files: readonly ReleaseIndex[]): string {
   const hasIndexes = (component: string): boolean =>
     files.some((file) => file.path.startsWith(`${component}/`));
   return releaseFile({
-    origin: shape.name,
-    label: `${shape.name} ${shape.queue}`,
-    suite: shape.product,
-    codename: shape.product,
+    ...{ origin: shape.origin, label: shape.label, suite: shape.suite, codename: shape.codename },
     date,
     ...(shape.validDays === null ? {} : { validUntil: new Date(date.getTime() + shape.validDays * DAY_MS) }),
     architectures: shape.architectures,
     components: [...shape.components, ...debugComponents(shape).filter(hasIndexes)],
-    description: `${shape.name} ${shape.queue} for ${shape.product}`,
+    description: shape.description,
+    ...(shape.changelogs === null ? {} : { changelogs: shape.changelogs }),
     acquireByHash: true,
     notAutomatic: shape.notAutomatic,
     butAutomaticUpgrades: shape.notAutomatic,
