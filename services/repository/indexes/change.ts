@@ -5,58 +5,81 @@
 import { link, mkdir, open, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { AppError } from '../../../shared/errors/app-error.ts';
-import type { Chunk } from './chunks/chunked-index.ts';
-import { FORMS, type FormName, type Packed } from './forms/form.ts';
-import { textFileSize, type ChunkPlace, type IndexEntry } from './state.ts';
-import type { FileSums, Operation, Range } from './stitch/stitch.ts';
+import type { PackedChunks, PlainChunk } from './chunks/chunked-index.ts';
+import { FORMS } from './forms/form.ts';
+import { formJob, isPlace, textJob, type Before, type ChangedChunk } from './operations.ts';
+import { textFileSize, type IndexEntry } from './state.ts';
 import { stitchAside } from './stitch/stitchers.ts';
-import { placeOf, publishFile, tailOf, textFileName, type Index, type WriteOptions } from './write.ts';
+import { placeOf, publishFile, textFileName, type Index, type WriteOptions } from './write.ts';
 
 /** Text that nothing points to any more, beyond as much again as the index has. */
 const MAX_WASTE_BYTES = 4 * 1024 * 1024;
 
-/** An index as it was, and where it lies. */
-export interface Before {
-  entry: IndexEntry;
-  generation: string;
-  stateFolder: string;
+export interface Changed {
+  before: Before;
+  after: readonly ChangedChunk[];
+  /** What comes, in its forms; the text, which is the most, does not wait for that. */
+  packed: Promise<PackedChunks>;
 }
-
-/** A chunk that stays, or one that comes. */
-export type ChangedChunk = ChunkPlace | Chunk;
 
 /** Writes all forms. Throws `index-stale` when a file is not what it was. */
 export async function changeIndex(
   index: Index,
-  before: Before,
-  after: readonly ChangedChunk[],
+  changed: Changed,
   options: WriteOptions,
 ): Promise<IndexEntry> {
+  const { before, after } = changed;
   const file = path.join(options.generation, index.path);
   await mkdir(path.dirname(file), { recursive: true });
-  const places = await appendText(before, after, options);
-  const job = { dateMs: options.date.getTime(), withMd5: options.offer.md5 };
-  const [plain, ...packed] = await Promise.all([
-    stitchAside({ ...job, ...textJob(before, after), target: options.offer.plain ? file : null }),
-    ...index.forms.map(async (form) => {
-      const target = file + FORMS[form].ending;
-      const sums = await stitchAside({ ...job, ...formJob(form, before, after, places), target });
-      await publishFile(target, sums, options.date);
-      return [form, sums] as const;
-    }),
+  const offsets = await appendText(before, after, options);
+  const target = options.offer.plain ? file : null;
+  const [plain, { chunks, forms }] = await allOf([
+    stitchAside({ ...jobOptions(options), ...textJob(before, after), target }),
+    changeForms(index, changed, offsets, options),
   ]);
-  if (options.offer.plain) await publishFile(file, plain, options.date);
-  const forms = Object.fromEntries(packed) as IndexEntry['forms'];
-  const entry = { path: index.path, kind: index.kind, chunks: places, plain, forms };
+  if (target !== null) await publishFile(target, plain, options.date);
+  const entry = { path: index.path, kind: index.kind, chunks, plain, forms };
   return putInOrder({ ...entry, textFile: textFileName(options.ordinal) }, options);
 }
 
-/** Links the text's file into the new state and writes new text behind it; returns where each chunk lies. */
+async function changeForms(
+  index: Index,
+  { before, after, packed }: Changed,
+  offsets: ReadonlyMap<PlainChunk, number>,
+  options: WriteOptions,
+): Promise<Pick<IndexEntry, 'chunks' | 'forms'>> {
+  const made = await packed;
+  const places = after.map((chunk) =>
+    isPlace(chunk) ? chunk : placeOf({ ...chunk, packed: made.of(chunk) }, offsets.get(chunk) ?? Number.NaN),
+  );
+  const forms = index.forms.map(async (form) => {
+    const target = path.join(options.generation, index.path) + FORMS[form].ending;
+    const job = formJob(form, before, { after, packed: made, places });
+    const sums = await stitchAside({ ...jobOptions(options), ...job, target });
+    await publishFile(target, sums, options.date);
+    return [form, sums] as const;
+  });
+  return { chunks: places, forms: Object.fromEntries(await allOf(forms)) };
+}
+
+function jobOptions({ date, offer }: WriteOptions): { dateMs: number; withMd5: boolean } {
+  return { dateMs: date.getTime(), withMd5: offer.md5 };
+}
+
+/** As `Promise.all`, but nothing is under way any more when it throws. */
+export async function allOf<T extends readonly unknown[]>(
+  work: T,
+): Promise<{ -readonly [At in keyof T]: Awaited<T[At]> }> {
+  await Promise.allSettled(work);
+  return Promise.all(work);
+}
+
+/** Links the text's file into the new state and writes new text behind it; returns where each piece lies. */
 async function appendText(
   before: Before,
   after: readonly ChangedChunk[],
   options: WriteOptions,
-): Promise<ChunkPlace[]> {
+): Promise<Map<PlainChunk, number>> {
   const file = path.join(options.stateFolder, textFileName(options.ordinal));
   await link(path.join(before.stateFolder, before.entry.textFile), file).catch((cause: unknown) => {
     throw new AppError('index-stale', `The text of ${before.entry.path} is not there`, { cause });
@@ -65,94 +88,18 @@ async function appendText(
   try {
     // What a publish that was cut off left there belongs to nobody.
     let end = textFileSize(before.entry);
-    const places: ChunkPlace[] = [];
+    const offsets = new Map<PlainChunk, number>();
     for (const chunk of after) {
-      if (isPlace(chunk)) {
-        places.push(chunk);
-        continue;
-      }
+      if (isPlace(chunk)) continue;
       const { bytesWritten } = await handle.write(chunk.text, 0, chunk.text.length, end);
       if (bytesWritten !== chunk.text.length) throw new AppError('index-not-written', `${file} is cut short`);
-      places.push(placeOf(chunk, end));
+      offsets.set(chunk, end);
       end += chunk.text.length;
     }
-    return places;
+    return offsets;
   } finally {
     await handle.close();
   }
-}
-
-type Job = { source: string; operations: Operation[]; expected: string };
-
-function textJob({ entry, stateFolder }: Before, after: readonly ChangedChunk[]): Job {
-  const operations = operationsOf(entry.chunks, after, textRange, (chunk) => chunk.text);
-  return { source: path.join(stateFolder, entry.textFile), operations, expected: entry.plain.sha256 };
-}
-
-function textRange({ at, text }: ChunkPlace): Range {
-  return { from: at, length: text };
-}
-
-function formJob(
-  form: FormName,
-  { entry, generation }: Before,
-  after: readonly ChangedChunk[],
-  places: readonly ChunkPlace[],
-): Job {
-  const { header, lengthOf, ending } = FORMS[form];
-  let end = header().length;
-  const ranges = new Map<ChunkPlace, Range>();
-  for (const place of entry.chunks) {
-    const length = lengthOf(place.packed[form] ?? 0);
-    ranges.set(place, { from: end, length });
-    end += length;
-  }
-  const { size, sha256 } = entry.forms[form] as FileSums;
-  const operations: Operation[] = [
-    { keep: { from: 0, length: header().length } },
-    ...operationsOf(
-      entry.chunks,
-      after,
-      (place) => ranges.get(place) as Range,
-      (chunk) => (chunk.packed[form] as Packed).bytes,
-    ),
-    { drop: { from: end, length: size - end } },
-    { put: tailOf(form, places) },
-  ];
-  return { source: path.join(generation, entry.path + ending), operations, expected: sha256 };
-}
-
-/** What to do with the old content, in order; ranges that follow each other become one. */
-function operationsOf(
-  before: readonly ChunkPlace[],
-  after: readonly ChangedChunk[],
-  rangeOf: (place: ChunkPlace) => Range,
-  bytesOf: (chunk: Chunk) => Uint8Array,
-): Operation[] {
-  const operations: Operation[] = [];
-  let next = 0;
-  const take = (kind: 'keep' | 'drop', place: ChunkPlace): void => {
-    const range = rangeOf(place);
-    const last = operations.at(-1);
-    const own = last && kind in last ? (last as Record<typeof kind, Range>)[kind] : undefined;
-    if (own && own.from + own.length === range.from) own.length += range.length;
-    else operations.push(kind === 'keep' ? { keep: { ...range } } : { drop: { ...range } });
-    next += 1;
-  };
-  for (const chunk of after) {
-    if (!isPlace(chunk)) {
-      operations.push({ put: bytesOf(chunk) });
-      continue;
-    }
-    while (next < before.length && before[next] !== chunk) take('drop', before[next] as ChunkPlace);
-    take('keep', chunk);
-  }
-  while (next < before.length) take('drop', before[next] as ChunkPlace);
-  return operations;
-}
-
-function isPlace(chunk: ChangedChunk): chunk is ChunkPlace {
-  return 'at' in chunk;
 }
 
 /** Writes the text's file anew, in order, when most of it is of no use any more. */

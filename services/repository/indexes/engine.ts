@@ -7,13 +7,25 @@ import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { ReleaseIndex } from '../../../shared/debian/indexes.ts';
 import { AppError } from '../../../shared/errors/app-error.ts';
-import { changeIndex } from './change.ts';
-import { makeChunks, type Chunk } from './chunks/chunked-index.ts';
-import { planAnew, planChanges, previousPlaces, shapeOf, type IndexWork, type Planned } from './plan.ts';
+import { allOf, changeIndex } from './change.ts';
+import { makeChunks, packChunks, type Chunk, PackedChunks, type PlainChunk } from './chunks/chunked-index.ts';
+import { isPlace } from './operations.ts';
+import {
+  planAnew,
+  planChanges,
+  previousPlaces,
+  shapeOf,
+  type IndexWork,
+  type Plan,
+  type Planned,
+} from './plan.ts';
+import type { FormName } from './forms/form.ts';
 import { pruneStates, writeState, type IndexEntry } from './state.ts';
 import { releaseEntries, reuseIndex, writeIndex } from './write.ts';
 
 export type { IndexWork } from './plan.ts';
+
+const NOTHING_NEW = Promise.resolve(new PackedChunks());
 
 /** Writes the indexes and says what Release must list. */
 export async function makeIndexes(work: IndexWork): Promise<ReleaseIndex[]> {
@@ -28,20 +40,29 @@ async function changeAll(work: IndexWork): Promise<IndexEntry[] | null> {
   try {
     const plan = await planChanges(work, stateFolder);
     if (plan === null) return null;
+    const packed = packPlanned(work, plan);
     const paths = [...plan.keys()].sort();
-    const written = paths.map((indexPath, ordinal) =>
-      writePlanned(work, stateFolder, { indexPath, planned: plan.get(indexPath) as Planned, ordinal }),
-    );
-    // Each is waited for, so that nothing is written any more once one has failed.
-    const results = await Promise.allSettled(written);
-    return results.map((result) => {
-      if (result.status === 'rejected') throw result.reason;
-      return result.value;
+    const written = paths.map((indexPath, ordinal) => {
+      const planned = plan.get(indexPath) as Planned;
+      return writePlanned(work, { stateFolder, packed }, { indexPath, planned, ordinal });
     });
+    const [entries] = await allOf([allOf(written), packed]);
+    return entries;
   } catch (error) {
     if (error instanceof AppError && error.code === 'index-stale') return null;
     throw error;
   }
+}
+
+/** All that is new, in one go. */
+function packPlanned(work: IndexWork, plan: Plan): Promise<PackedChunks> {
+  const forms = new Map<PlainChunk, readonly FormName[]>();
+  for (const planned of plan.values()) {
+    if (!('chunks' in planned)) continue;
+    const wanted = planned.kind.forms(work.offer.compression);
+    for (const chunk of planned.chunks) if (!isPlace(chunk)) forms.set(chunk, wanted);
+  }
+  return packChunks([...forms.keys()], (chunk) => forms.get(chunk) ?? []);
 }
 
 /** One after the other: each needs memory while it is made. */
@@ -51,7 +72,7 @@ async function makeAll(work: IndexWork): Promise<IndexEntry[]> {
   const entries: IndexEntry[] = [];
   for (const indexPath of [...plan.keys()].sort()) {
     const planned = plan.get(indexPath) as Planned;
-    entries.push(await writePlanned(work, stateFolder, { indexPath, planned, ordinal: entries.length }));
+    entries.push(await writePlanned(work, { stateFolder }, { indexPath, planned, ordinal: entries.length }));
     plan.delete(indexPath); // what is written need not stay in memory
   }
   return entries;
@@ -69,7 +90,7 @@ async function clear(work: IndexWork): Promise<string> {
 
 async function writePlanned(
   work: IndexWork,
-  stateFolder: string,
+  { stateFolder, packed = NOTHING_NEW }: { stateFolder: string; packed?: Promise<PackedChunks> },
   { indexPath, planned, ordinal }: { indexPath: string; planned: Planned; ordinal: number },
 ): Promise<IndexEntry> {
   const { folder, offer, date } = work;
@@ -81,8 +102,11 @@ async function writePlanned(
   if ('groups' in planned) {
     return writeIndex(index, makeChunks(planned.groups(), { ...kind, forms }), options);
   }
-  if (planned.before) return changeIndex(index, planned.before, planned.chunks, options);
-  return writeIndex(index, planned.chunks as Chunk[], options);
+  const { before, chunks: after } = planned;
+  if (before) return changeIndex(index, { before, after, packed }, options);
+  const made = await packed;
+  const chunks = (after as PlainChunk[]).map((chunk): Chunk => ({ ...chunk, packed: made.of(chunk) }));
+  return writeIndex(index, chunks, options);
 }
 
 /** Forgets the states of all generations but `number`. */

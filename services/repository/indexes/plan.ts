@@ -1,7 +1,7 @@
 /** What becomes of each index of a generation: taken over, changed or made anew. */
 import path from 'node:path';
-import type { Before, ChangedChunk } from './change.ts';
 import { changeChunks, type Group } from './chunks/chunked-index.ts';
+import type { Before, ChangedChunk } from './operations.ts';
 import { KINDS } from './kinds/all.ts';
 import type { FileLists, IndexKind, KindContext } from './kinds/kind.ts';
 import type { IndexedChange, IndexedName, IndexedPackage, IndexScope } from './kinds/scope.ts';
@@ -31,7 +31,7 @@ export type Planned =
   | { kind: IndexKind; entry: IndexEntry }
   | { kind: IndexKind; before: Before | null; chunks: ChangedChunk[] }
   | { kind: IndexKind; groups: () => Iterable<Group> | AsyncIterable<Group> };
-type Plan = Map<string, Planned>;
+export type Plan = Map<string, Planned>;
 
 export function shapeOf({ scope, offer }: IndexWork): string {
   const { components, architectures, debugComponents, translations, contents, contentsSource } = scope;

@@ -7,8 +7,10 @@ import {
   compareNames,
   isBoundary,
   makeChunks,
+  packChunks,
   type Chunk,
   type ChunkRules,
+  type Edit,
   type Group,
 } from './chunked-index.ts';
 import { FORM_NAMES, FORMS } from '../forms/form.ts';
@@ -47,7 +49,15 @@ const forms = (chunks: readonly Chunk[]): Record<string, Buffer> => ({
   ),
 });
 
-const textOf = (chunk: Chunk): Buffer => chunk.text;
+/** As a generation does it: what is new is packed. */
+async function changed(before: Chunk[], edits: ReadonlyMap<string, Edit>): Promise<Chunk[]> {
+  const chunks = await changeChunks(before, edits, rules, (chunk) => chunk.text);
+  const made = await packChunks(
+    chunks.filter((chunk) => !('packed' in chunk)),
+    () => rules.forms,
+  );
+  return chunks.map((chunk) => ('packed' in chunk ? chunk : { ...chunk, packed: made.of(chunk) }));
+}
 async function allChunks(groups: Group[], own: ChunkRules): Promise<Chunk[]> {
   const chunks: Chunk[] = [];
   for await (const chunk of makeChunks(groups, own)) chunks.push(chunk);
@@ -90,12 +100,7 @@ describe('a chunked index', () => {
     const content = new Map(Array.from({ length: 3_000 }, (_, at) => [`package-${String(at)}`, at]));
     const before = await allChunks(sorted(content), rules);
     expect(before.length).toBeGreaterThan(10);
-    const after = await changeChunks(
-      before,
-      new Map([['package-1500', stanza('package-1500', 7)]]),
-      rules,
-      textOf,
-    );
+    const after = await changed(before, new Map([['package-1500', stanza('package-1500', 7)]]));
     expect(after).toHaveLength(before.length);
     expect(after.filter((chunk) => !before.includes(chunk))).toHaveLength(1);
   });
@@ -130,14 +135,12 @@ describe('a chunked index', () => {
       ),
       rules,
     );
-    const after = await changeChunks(
+    const after = await changed(
       before,
       new Map([
         ['b', append],
         ['c', append],
       ]),
-      rules,
-      textOf,
     );
     const text = [stanza('a', 1), stanza('b', 2), 'X: y\n\n', 'X: y\n\n'].join('');
     expect(forms(after)['text']?.toString()).toBe(text);
@@ -173,7 +176,7 @@ describe('a chunked index', () => {
               return [name, version === undefined ? null : stanza(name, version)] as const;
             }),
           );
-          chunks = await changeChunks(chunks, changes, rules, textOf);
+          chunks = await changed(chunks, changes);
         }
         const anew = await allChunks(sorted(content), rules);
         expect(chunks.map((chunk) => chunk.first)).toEqual(anew.map((chunk) => chunk.first));

@@ -3,7 +3,7 @@
  * touches and no others. Where chunks begin depends on the keys in the index alone, never on its history: an
  * index that was changed a thousand times has the same bytes as one made anew.
  */
-import { FORMS, type FormName, type Packed } from '../forms/form.ts';
+import { FORM_NAMES, FORMS, type FormName, type Packed } from '../forms/form.ts';
 
 /** Everything an index says under one key: a package's stanzas with the empty line behind each, or a path's line. */
 export interface Group {
@@ -14,11 +14,17 @@ export interface Group {
 /** What comes under a key: its new text, null when it leaves, or what makes one of the other. */
 export type Edit = Buffer | null | ((text: Buffer | null) => Buffer | null);
 
-export interface Chunk {
+/** A piece of the text, not packed yet. */
+export interface PlainChunk {
   /** Its first group's key. */
   first: string;
   text: Buffer;
-  packed: Partial<Record<FormName, Packed>>;
+}
+
+export type PackedForms = Partial<Record<FormName, Packed>>;
+
+export interface Chunk extends PlainChunk {
+  packed: PackedForms;
 }
 
 /** How one kind of index is cut and packed. */
@@ -55,32 +61,32 @@ export async function* makeChunks(
   groups: Iterable<Group> | AsyncIterable<Group>,
   rules: ChunkRules,
 ): AsyncGenerator<Chunk> {
-  let waiting: Plain[] = [];
+  let waiting: PlainChunk[] = [];
   for await (const plain of split(groups, rules)) {
     waiting.push(plain);
     if (waiting.length < CHUNKS_PER_PACKING) continue;
-    yield* await pack(waiting, rules);
+    yield* await packed(waiting, rules);
     waiting = [];
   }
-  yield* await pack(waiting, rules);
+  yield* await packed(waiting, rules);
 }
 
 /**
  * The chunks after `edits`, by key; `textOf` reads one that an edit falls into. Untouched chunks are the same
- * objects, in the same order.
+ * objects, in the same order; new ones are to be packed.
  */
 export async function changeChunks<T extends Pick<Chunk, 'first'>>(
   chunks: readonly T[],
   edits: ReadonlyMap<string, Edit>,
   rules: ChunkRules,
   textOf: (chunk: T) => Buffer | Promise<Buffer>,
-): Promise<(T | Chunk)[]> {
+): Promise<(T | PlainChunk)[]> {
   const touched = touchedChunks(chunks, edits);
   const sorted = [...edits].sort(([a], [b]) => compareNames(a, b));
-  const spans: Span<T>[] = [];
+  const changed: (T | PlainChunk)[] = [];
   for (let at = 0; at < Math.max(chunks.length, 1);) {
     if (chunks.length > 0 && !touched.has(at)) {
-      spans.push({ kept: [chunks[at] as T], plain: [] });
+      changed.push(chunks[at] as T);
       at += 1;
       continue;
     }
@@ -90,41 +96,16 @@ export async function changeChunks<T extends Pick<Chunk, 'first'>>(
     const texts = await Promise.all(chunks.slice(at, end).map(async (chunk) => textOf(chunk)));
     const groups = texts.flatMap((text) => rules.groupsOf(text));
     const own = takeUntil(sorted, chunks[end]?.first);
-    const plain: Plain[] = [];
-    for await (const each of split(merge(groups, own), rules)) plain.push(each);
-    spans.push({ kept: [], plain });
+    for await (const each of split(merge(groups, own), rules)) changed.push(each);
     at = end;
   }
-  return packSpans(spans, rules);
-}
-
-interface Span<T> {
-  kept: T[];
-  plain: Plain[];
-}
-
-async function packSpans<T>(spans: readonly Span<T>[], rules: ChunkRules): Promise<(T | Chunk)[]> {
-  const made = await pack(
-    spans.flatMap((span) => span.plain),
-    rules,
-  );
-  let next = 0;
-  return spans.flatMap((span) => {
-    const own = made.slice(next, next + span.plain.length);
-    next += span.plain.length;
-    return [...span.kept, ...own];
-  });
-}
-
-interface Plain {
-  first: string;
-  text: Buffer;
+  return changed;
 }
 
 async function* split(
   groups: Iterable<Group> | AsyncIterable<Group>,
   { keysPerChunk }: ChunkRules,
-): AsyncGenerator<Plain> {
+): AsyncGenerator<PlainChunk> {
   let part: Group[] = [];
   for await (const group of groups) {
     if (part.length > 0 && isBoundary(group.name, keysPerChunk)) {
@@ -136,7 +117,7 @@ async function* split(
   if (part.length > 0) yield joined(part);
 }
 
-function joined(part: readonly Group[]): Plain {
+function joined(part: readonly Group[]): PlainChunk {
   return { first: part[0]?.name ?? '', text: Buffer.concat(part.map((group) => group.text)) };
 }
 
@@ -186,12 +167,45 @@ function merge(groups: readonly Group[], edits: readonly [string, Edit][]): Grou
   return [...merged].map(([name, text]) => ({ name, text })).sort((a, b) => compareNames(a.name, b.name));
 }
 
-async function pack(plain: readonly Plain[], { forms }: ChunkRules): Promise<Chunk[]> {
-  if (plain.length === 0) return [];
-  const texts = plain.map((each) => each.text);
-  const packed = await Promise.all(forms.map(async (form) => [form, await FORMS[form].pack(texts)] as const));
-  return plain.map((each, at) => ({
-    ...each,
-    packed: Object.fromEntries(packed.map(([form, own]) => [form, own[at]])),
-  }));
+/** Chunks in their forms, by chunk. */
+export class PackedChunks {
+  readonly #made = new Map<PlainChunk, PackedForms>();
+
+  add(chunk: PlainChunk, form: FormName, piece: Packed | undefined): void {
+    this.#made.set(chunk, { ...this.#made.get(chunk), [form]: piece });
+  }
+
+  /** Throws for a chunk that was not packed: a file without it would have sums that are right. */
+  of(chunk: PlainChunk): PackedForms {
+    const forms = this.#made.get(chunk);
+    if (!forms) throw new Error('a chunk was not packed');
+    return forms;
+  }
+
+  bytes(chunk: PlainChunk, form: FormName): Buffer {
+    const piece = this.of(chunk)[form];
+    if (!piece) throw new Error(`a chunk was not packed as ${form}`);
+    return piece.bytes;
+  }
+}
+
+/** Each chunk in the forms that `formsOf` wants for it, each form in one go: many small runs would take longer. */
+export async function packChunks(
+  chunks: readonly PlainChunk[],
+  formsOf: (chunk: PlainChunk) => readonly FormName[],
+): Promise<PackedChunks> {
+  const made = new PackedChunks();
+  const each = FORM_NAMES.map(async (form) => {
+    const own = chunks.filter((chunk) => formsOf(chunk).includes(form));
+    if (own.length === 0) return;
+    const pieces = await FORMS[form].pack(own.map((chunk) => chunk.text));
+    for (const [at, chunk] of own.entries()) made.add(chunk, form, pieces[at]);
+  });
+  await Promise.all(each);
+  return made;
+}
+
+async function packed(chunks: readonly PlainChunk[], { forms }: ChunkRules): Promise<Chunk[]> {
+  const made = await packChunks(chunks, () => forms);
+  return chunks.map((chunk) => ({ ...chunk, packed: made.of(chunk) }));
 }
