@@ -56,22 +56,19 @@ export async function openTestRepository(
   delete process.env['AUTOBUILDER_CONFIG'];
   const { sections, ...loaded } = await loadConfig({ repository: repositorySection }, home);
   const common = await loaded.common();
-  const log = createLogger('repository');
-  log.level = process.env['LOG_LEVEL'] ?? 'silent';
-  const pool = createPool(database.url, 'repository', () => undefined);
-  const signer = createSigner(await ensureArchiveKey(home, { name: 'Test', email: 'test@example.org' }));
   const crashes = new Set<string>();
   let passed: string[] = [];
   let clock: Date | null = null;
-  const step = (name: string): Promise<void> => {
-    passed.push(name);
-    return crashes.delete(name) ? Promise.reject(new Error(`crash after ${name}`)) : Promise.resolve();
-  };
-  const close = (): Promise<void> => pool.end();
-  const repository: Repository = {
-    ...{ home, common, config: sections.repository, pool, databaseUrl: database.url, log },
-    ...{ metrics: createMetrics(), signer, step, close, now: () => clock ?? new Date() },
-  };
+  const repository = await attachRepository(
+    { home, common, config: sections.repository, databaseUrl: database.url },
+    {
+      step: (name) => {
+        passed.push(name);
+        return crashes.delete(name) ? Promise.reject(new Error(`crash after ${name}`)) : Promise.resolve();
+      },
+      now: () => clock ?? new Date(),
+    },
+  );
   await publishKey(repository);
   return {
     ...repository,
@@ -89,11 +86,24 @@ export async function openTestRepository(
       return names;
     },
     dispose: async () => {
-      await close();
+      await repository.close();
       await database.drop();
       await rm(root, { recursive: true, force: true });
     },
   };
+}
+
+/** A repository on what is there already, for a test or for a child process of it. */
+export async function attachRepository(
+  place: Pick<Repository, 'home' | 'common' | 'config' | 'databaseUrl'>,
+  hooks: Pick<Repository, 'step' | 'now'>,
+): Promise<Repository> {
+  const log = createLogger('repository');
+  log.level = process.env['LOG_LEVEL'] ?? 'silent';
+  const pool = createPool(place.databaseUrl, 'repository', () => undefined);
+  const signer = createSigner(await ensureArchiveKey(place.home, { name: 'Test', email: 'test@example.org' }));
+  const close = (): Promise<void> => pool.end();
+  return { ...place, ...hooks, log, pool, metrics: createMetrics(), signer, close };
 }
 
 export interface PackageOptions {
