@@ -7,6 +7,8 @@
  * - `repository.published`: a view, read by garage (`PublishedRow`): what each queue holds now.
  * - `repository.generations`, `repository.generation_changes` with `repository.packages`: written by the
  *   repository, read by garage for pages (generation-history.ts says how).
+ * - `repository.sync_targets`, `repository.sync_states`: live targets (`SyncTargetRow`), read by garage for pages and
+ *   for the places that clients fetch from.
  * - `garage.check_results`: a view (`CheckResultRow`), read by the repository: what was found when built packages
  *   were checked, of each build's last success.
  * - `garage.promotion_rights`: a view (login, admin, product, source), read by the repository: a row
@@ -128,4 +130,29 @@ export interface CheckResultRow {
   message: string | null;
   /** When it ended; null while pending. */
   at: Date | null;
+}
+
+/** `new`: never synced. `unreachable`: away or stalled. `degraded`: it answers and does not take what is sent. */
+export type TargetHealth = 'new' | 'ok' | 'degraded' | 'unreachable';
+
+/** A live target with one queue and product: `repository.sync_targets` beside `repository.sync_states`. */
+export interface SyncTargetRow {
+  name: string;
+  kind: 'local' | 'ssh' | 'rsync' | 'rclone';
+  /** For admins; holds no secret. */
+  location: string;
+  /** A generation is live once every required target has it. */
+  required: boolean;
+  /** Where clients find it. */
+  public_url: string | null;
+  queue: string;
+  product: string;
+  /** The newest generation there is, and the one that the target has. */
+  newest: number;
+  generation: number | null;
+  health: TargetHealth;
+  failing_since: Date | null;
+  next_try_at: Date | null;
+  error: string | null;
+  synced_at: Date | null;
 }

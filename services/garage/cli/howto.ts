@@ -1,12 +1,13 @@
-/** `autobuilder howto ...` and `autobuilder config ...`: need the configuration only, no database. */
-import { AppError } from '../../../shared/errors/app-error.ts';
+/** `autobuilder howto ...`: the configuration is enough; the database adds places to fetch from. */
+import { AppError, messageOf } from '../../../shared/errors/app-error.ts';
 import { loginName } from '../../../shared/protocol/names.ts';
 import { installHowto } from '../howto/install.ts';
+import { fetchLocations } from '../howto/locations.ts';
 import type { Snippet } from '../howto/snippet.ts';
 import { uploadHowto } from '../howto/upload.ts';
 import { chooseProduct } from '../../../shared/cli/input.ts';
 import type { Cli } from '../../../shared/cli/program.ts';
-import { loadGarageConfig } from './context.ts';
+import { loadGarageConfig, withGarage } from './context.ts';
 import { printJson } from '../../../shared/cli/output.ts';
 
 interface UploadOptions {
@@ -70,11 +71,25 @@ async function showInstall(cli: Cli, options: InstallOptions): Promise<void> {
     });
   }
   const snippets = installHowto({
-    ...{ site: common.name, repositoryUrl: sections.garage.repositoryUrl },
+    ...{ site: common.name, locations: await locationsOf(cli, queue.name, sections.garage.repositoryUrl) },
     ...{ queue: queue.name, notAutomatic: queue.notAutomatic },
     ...{ product: product.name, components: product.components },
   });
   printSnippets(cli, snippets, options);
+}
+
+/** A person who asks for a snippet is helped without the database too. */
+async function locationsOf(
+  cli: Cli,
+  queue: string,
+  repositoryUrl: string,
+): Promise<readonly [string, ...string[]]> {
+  try {
+    return await withGarage((garage) => fetchLocations(garage.pool, queue, repositoryUrl));
+  } catch (error) {
+    cli.output.err(`the database does not answer (${messageOf(error)}): repositoryUrl alone is shown\n`);
+    return [repositoryUrl];
+  }
 }
 
 /** A single one is printed alone, ready for a file. */

@@ -46,7 +46,7 @@ test('a login that is not known is a placeholder, an IPv6 address is bracketed w
 
 test('apt gets the key by Signed-By in both forms, and never by apt-key', () => {
   const snippets = installHowto({
-    ...{ site: 'My Builds', repositoryUrl: 'https://repo.example.org/live/' },
+    ...{ site: 'My Builds', locations: ['https://repo.example.org/live/'] },
     ...{ queue: 'devel', product: 'bookworm', components: ['main', 'extra'], notAutomatic: true },
   });
   expect(textOf(snippets, 'deb822').split('\n')).toEqual([
@@ -61,6 +61,22 @@ test('apt gets the key by Signed-By in both forms, and never by apt-key', () => 
   );
   expect(textOf(snippets, 'key')).toContain('https://repo.example.org/live/archive-key.asc');
   expect(JSON.stringify(snippets)).not.toContain('apt-key');
+});
+
+test('several places make a list in their order, which the source names; one place makes none', () => {
+  const options = {
+    ...{ site: 'My Builds', queue: 'devel', product: 'bookworm', components: ['main'] },
+    locations: ['https://a.example.org/', 'https://b.example.org/live'] as const,
+  };
+  const snippets = installHowto({ ...options, locations: [...options.locations] });
+  expect(textOf(snippets, 'mirror-list')).toBe(
+    'https://a.example.org/devel\tpriority:1\nhttps://b.example.org/live/devel\tpriority:2',
+  );
+  const file = snippets.find(({ id }) => id === 'mirror-list')?.file;
+  expect(textOf(snippets, 'deb822-mirrors')).toContain(`URIs: mirror+file:${file ?? ''}\n`);
+  expect(textOf(snippets, 'key')).toContain('https://a.example.org/archive-key.asc');
+  const single = installHowto({ ...options, locations: [options.locations[0]] });
+  expect(single.map(({ id }) => id)).toEqual(['key', 'deb822', 'one-line', 'install']);
 });
 
 test.each([

@@ -4,8 +4,8 @@ import { slugOf, type Snippet } from './snippet.ts';
 export interface InstallHowto {
   /** The installation's name. */
   site: string;
-  /** Where live is served, with or without a slash at the end. */
-  repositoryUrl: string;
+  /** Where live is served, with or without a slash at the end; clients try them in this order. */
+  locations: readonly [string, ...string[]];
   queue: string;
   product: string;
   components: readonly string[];
@@ -13,16 +13,20 @@ export interface InstallHowto {
   notAutomatic?: boolean;
 }
 
-/** Key, deb822 source, one-line source and the install command, in this order; never apt-key. */
+/**
+ * Key, deb822 source, one-line source, the list of places with the source that falls back on them (when there
+ * are several), and the install command, in this order; never apt-key.
+ */
 export function installHowto(options: InstallHowto): Snippet[] {
   const slug = slugOf(options.site);
-  const base = options.repositoryUrl.replace(/\/+$/, '');
+  const base = options.locations[0].replace(/\/+$/, '');
   const key = `/etc/apt/keyrings/${slug}.asc`;
   const name = `${slug}-${options.queue}-${options.product}`;
   return [
     keySnippet(base, key),
     deb822Snippet(options, base, key, name),
     oneLineSnippet(options, base, key, name),
+    ...(options.locations.length > 1 ? fallbackSnippets(options, key, name) : []),
     installSnippet(options),
   ];
 }
@@ -42,13 +46,7 @@ function deb822Snippet(options: InstallHowto, base: string, key: string, name: s
     title: '2. The source',
     note: 'In the deb822 form, which apt prefers today.',
     file: `/etc/apt/sources.list.d/${name}.sources`,
-    text: [
-      'Types: deb deb-src',
-      `URIs: ${base}/${options.queue}`,
-      `Suites: ${options.product}`,
-      `Components: ${options.components.join(' ')}`,
-      `Signed-By: ${key}`,
-    ].join('\n'),
+    text: deb822Text(options, `${base}/${options.queue}`, key),
   };
 }
 
@@ -61,6 +59,40 @@ function oneLineSnippet(options: InstallHowto, base: string, key: string, name: 
     file: `/etc/apt/sources.list.d/${name}.list`,
     text: `deb [signed-by=${key}] ${base}/${queue} ${product} ${components.join(' ')}`,
   };
+}
+
+/** apt-transport-mirror(1): a lower number is tried first, the next one for each file that it does not give. */
+function fallbackSnippets(options: InstallHowto, key: string, name: string): Snippet[] {
+  const list = `/etc/apt/mirrors/${name}.list`;
+  const lines = options.locations.map(
+    (location, index) => `${location.replace(/\/+$/, '')}/${options.queue}\tpriority:${String(index + 1)}`,
+  );
+  return [
+    {
+      id: 'mirror-list',
+      title: 'With fallbacks: the list of places',
+      note: 'apt tries them in this order, and the next one when one is away. A tab stands before priority.',
+      file: list,
+      text: lines.join('\n'),
+    },
+    {
+      id: 'deb822-mirrors',
+      title: 'With fallbacks: the source',
+      note: 'Instead of the sources above, not beside them.',
+      file: `/etc/apt/sources.list.d/${name}.sources`,
+      text: deb822Text(options, `mirror+file:${list}`, key),
+    },
+  ];
+}
+
+function deb822Text(options: InstallHowto, uri: string, key: string): string {
+  return [
+    'Types: deb deb-src',
+    `URIs: ${uri}`,
+    `Suites: ${options.product}`,
+    `Components: ${options.components.join(' ')}`,
+    `Signed-By: ${key}`,
+  ].join('\n');
 }
 
 function installSnippet({ queue, notAutomatic }: InstallHowto): Snippet {

@@ -1,10 +1,9 @@
 /** Rows of `sync_states`: what each target has of each product in each queue. Its lane alone writes them. */
 import type { Queryable } from '../../../shared/database/pool.ts';
 import { AppError, messageOf } from '../../../shared/errors/app-error.ts';
+import type { TargetHealth } from '../../../shared/protocol/tables.ts';
 import type { Sent, SyncMode } from './job.ts';
 import type { Target } from './targets.ts';
-
-export type TargetHealth = 'new' | 'ok' | 'degraded' | 'unreachable';
 
 export interface At {
   queue: string;

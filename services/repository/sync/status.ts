@@ -1,6 +1,6 @@
 /** What each live target has, for commands and health. */
 import type { Queryable } from '../../../shared/database/pool.ts';
-import type { TargetHealth } from './states.ts';
+import type { TargetHealth } from '../../../shared/protocol/tables.ts';
 
 export interface HookStatus {
   label: string;

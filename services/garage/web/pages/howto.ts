@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { installHowto } from '../../howto/install.ts';
+import { fetchLocations } from '../../howto/locations.ts';
 import { uploadHowto } from '../../howto/upload.ts';
 import type { Snippet } from '../../howto/snippet.ts';
 import { notFound } from '../errors.ts';
@@ -33,8 +34,8 @@ export function howtoPages(app: FastifyInstance): void {
     const queue = chosen(request, 'queue', names(garage.common.queues), 'last');
     const components = garage.common.products.find(({ name }) => name === product)?.components ?? ['main'];
     const notAutomatic = garage.common.queues.find(({ name }) => name === queue)?.notAutomatic ?? false;
-    const { repositoryUrl } = garage.config;
-    const snippets = installHowto({ site, repositoryUrl, queue, product, components, notAutomatic });
+    const locations = await fetchLocations(garage.pool, queue, garage.config.repositoryUrl);
+    const snippets = installHowto({ site, locations, queue, product, components, notAutomatic });
     const now = { product, queue };
     return sendPage(request, reply, {
       title: 'How to install',

@@ -8,6 +8,7 @@ import { html, type Content, type Markup } from '../markup.ts';
 import { moreLink, PAGE_ROWS, slice } from '../paging.ts';
 import { nextQueue, promotableSources, repositoryRows } from '../repository.ts';
 import { facts, table, type Column } from '../table.ts';
+import { liveTargets, targetTable } from './live-targets.ts';
 import { orderRows, orderTable } from './orders.ts';
 import { queueStates, queueTable, type QueueState } from './queue-list.ts';
 
@@ -27,7 +28,9 @@ export function queuePages(app: FastifyInstance): void {
           Each queue is an apt repository of its own. Uploads enter at the first; maintainers promote to the
           next.
         </p>
-        ${queueTable(await queueStates(app.web.garage))}`,
+        ${queueTable(await queueStates(app.web.garage))}
+        <h2>Live targets</h2>
+        ${targetTable(await liveTargets(app.web.garage.pool), request.account?.admin ?? false)}`,
     }),
   );
   app.get('/queues/:queue/:product', async (request, reply) => {
