@@ -96,7 +96,8 @@ class SignerClient {
 
   async #start(): Promise<Connection> {
     const { signer, log, requester, onRestart } = this.#options;
-    if (!this.#starts.take(Date.now())) {
+    // Another's socket is only dialled, which costs nothing.
+    if ('settings' in signer && !this.#starts.take(Date.now())) {
       const why = this.#lastFailure === '' ? '' : `: ${this.#lastFailure}`;
       throw new AppError('signer-unavailable', `The signing process ended too often within a minute${why}`, {
         hint: 'It is tried again after a minute; the log says more.',

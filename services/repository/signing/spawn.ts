@@ -1,5 +1,5 @@
 /**
- * Starts the signing process as a child: an environment with nothing but PATH and the language, files limited
+ * Starts the signing process as a child: an environment with nothing but PATH, language and log level, files limited
  * to its own code and the keys (Node's permission model), and, where the kernel lets us, a network namespace
  * with nothing in it. It talks over one inherited socket and ends when that ends.
  */
@@ -38,6 +38,7 @@ export async function spawnSigner(settings: VaultSettings, log: Logger): Promise
     env: {
       PATH: process.env['PATH'] ?? '/usr/bin:/bin',
       LANG: 'C.UTF-8',
+      LOG_LEVEL: log.level,
       ...(settings.gpg.length > 0 ? { HOME: process.env['HOME'] ?? '/' } : {}),
     },
     stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
