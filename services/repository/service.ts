@@ -5,6 +5,7 @@ import { REPOSITORY_CHANNEL } from '../../shared/protocol/tables.ts';
 import { coalesce, type Coalesced } from './coalesce.ts';
 import type { Repository } from './context.ts';
 import { sweepQueue } from './incoming/manager.ts';
+import { createMirrorRounds } from './mirror/rounds.ts';
 import { queueProducts } from './places.ts';
 import { createQueueProc } from './promotion/queue-proc.ts';
 import { createKeyKeeper } from './signing/keeper.ts';
@@ -32,6 +33,7 @@ export async function startService(repository: Repository): Promise<Service> {
     for (const manager of managers.values()) manager.wake();
   };
   const keeper = createKeyKeeper(repository, wakeManagers);
+  const mirrors = createMirrorRounds(repository, ending.signal);
   const wakeAll = (): void => {
     keeper.wake();
     wakeManagers();
@@ -40,17 +42,18 @@ export async function startService(repository: Repository): Promise<Service> {
   await keeper.run();
   await Promise.all([...managers.values()].map((manager) => manager.run()));
   const upkeep = createUpkeep(repository, () => rqp.wake());
-  const tasks = startSchedule(repository, managers, [proc, keeper], upkeep);
+  const tasks = startSchedule(repository, managers, [proc, keeper, mirrors], upkeep);
   const sweep = setInterval(() => rqp.wake(), repository.config.syncSweepS * 1000);
   const unlisten = listen(repository.databaseUrl, REPOSITORY_CHANNEL, wakeAll);
   const unwatchIncoming = await watchIncoming(repository, (queue) => managers.get(queue)?.wake());
   const unwatchMarkers = await watchMarkers(repository, () => rqp.wake());
   wakeAll();
   rqp.wake();
+  mirrors.wake();
   return {
     stop: async () => {
       clearInterval(sweep);
-      ending.abort(); // a sync may take hours, and is done anew at the next start
+      ending.abort(); // a sync or a mirror's update may take hours, and goes on at the next start
       await Promise.all([
         unlisten(),
         unwatchIncoming(),
@@ -61,6 +64,7 @@ export async function startService(repository: Repository): Promise<Service> {
         proc.stop(),
         keeper.stop(),
         upkeep.stop(),
+        mirrors.stop(),
         ...[...managers.values()].map((manager) => manager.stop()),
       ]);
       await rqp.stop();

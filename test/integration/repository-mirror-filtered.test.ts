@@ -45,7 +45,7 @@ describe('a filtered mirror', () => {
   ])('holds what %s mean', async (_what, filter, expected) => {
     await add(filter);
     await update(repository);
-    const names = (await poolOf(repository)).map((file) => path.basename(file).split('_')[0]);
+    const names: string[] = (await poolOf(repository)).map((file) => path.basename(file).split('_')[0] ?? '');
     expect(names.toSorted()).toEqual(expected.toSorted());
   });
 

@@ -9,6 +9,7 @@ import { addKeyCommands } from './keys.ts';
 import { addRollbackCommand } from './rollback.ts';
 import { addSyncCommands } from './sync.ts';
 import { addImportCommand } from './import.ts';
+import { addMirrorCommands } from './mirror.ts';
 
 /** Adds what works with the repository's tables and folders. */
 export function addRepositoryCommands(cli: Cli): void {
@@ -22,4 +23,5 @@ export function addRepositoryCommands(cli: Cli): void {
   addRollbackCommand(cli);
   addSyncCommands(cli);
   addImportCommand(cli);
+  addMirrorCommands(cli);
 }
