@@ -23,6 +23,7 @@ import { placesOf, type QueuePlaces } from '../places.ts';
 import { forgetAcceptance } from '../indexes/identity.ts';
 import { markOverrides, pendingOverrides, withOverrides } from '../indexes/overrides.ts';
 import { keepState } from '../indexes/engine.ts';
+import type { Wanted } from '../indexes/plan.ts';
 import { touchMarker } from '../sync/marker.ts';
 import { fileListsFrom } from '../pool/file-lists.ts';
 import { publishableShape } from './shape.ts';
@@ -31,6 +32,7 @@ import { currentDate, switchTo, writeGeneration } from './tree.ts';
 import {
   changeMembers,
   insertPreparing,
+  listingAfter,
   moveGeneration,
   namesOf,
   packagesAfter,
@@ -78,8 +80,9 @@ export async function publish(
   const content = {
     ...{ shape, date, signer: repository.signer },
     changed: [...(await namesOf(lock.client, [...changes.add, ...changes.remove])), ...overrides.changed],
-    packages: async (names: readonly string[] | null) =>
-      withOverrides(lock.client, changes, names, await packagesAfter(lock.client, changes, names)),
+    listing: () => listingAfter(lock.client, changes),
+    packages: async (wanted: Wanted) =>
+      withOverrides(lock.client, changes, await packagesAfter(lock.client, changes, wanted)),
     fileLists: fileListsFrom({ database: lock.client, pool: places.pool, log: repository.log }),
   };
   await writeGeneration(places, generation.number, content, (name) => repository.step(name));

@@ -2,6 +2,7 @@
 import type { Queryable } from '../../../shared/database/pool.ts';
 import { firstRow } from '../../../shared/database/pool.ts';
 import type { IndexedChange, IndexedPackage } from '../indexes/kinds/scope.ts';
+import type { Wanted } from '../indexes/plan.ts';
 
 export type GenerationStatus = 'preparing' | 'staged' | 'live';
 
@@ -107,19 +108,35 @@ export async function namesOf(database: Queryable, ids: readonly string[]): Prom
   return rows;
 }
 
-/** What the queue will hold: its members without `remove`, with `add`; of these names, or all when null. */
+type MemberChange = At & { add: readonly string[]; remove: readonly string[] };
+
+/** True for a package that the queue will hold: a member that is not removed, or one that is added. */
+const IS_HELD_AFTER = `((not p.id = any($4::bigint[])
+    and exists (select 1 from members m where m.queue = $1 and m.product = $2 and m.package_id = p.id))
+  or p.id = any($3::bigint[]))`;
+
+/** All that the queue will hold, as far as that decides where it is indexed. */
+export async function listingAfter(database: Queryable, change: MemberChange): Promise<IndexedChange[]> {
+  const { rows } = await database.query<IndexedChange>(
+    `select p.id, p.component, p.kind, p.name, p.architecture from packages p
+      where p.product = $2 and ${IS_HELD_AFTER}`,
+    [change.queue, change.product, change.add, change.remove],
+  );
+  return rows;
+}
+
+/** What the queue will hold of these names, or of these packages. */
 export async function packagesAfter(
   database: Queryable,
-  change: At & { add: readonly string[]; remove: readonly string[] },
-  names: readonly string[] | null,
+  change: MemberChange,
+  wanted: Wanted,
 ): Promise<IndexedPackage[]> {
+  const [condition, values] =
+    'names' in wanted ? ['p.name = any($5::text[])', wanted.names] : ['p.id = any($5::bigint[])', wanted.ids];
   const { rows } = await database.query<IndexedPackage>(
     `select p.id, p.component, p.kind, p.name, p.version, p.architecture, p.stanza from packages p
-      where p.product = $2 and ($5::text[] is null or p.name = any($5))
-        and ((not p.id = any($4::bigint[])
-              and exists (select 1 from members m where m.queue = $1 and m.product = $2 and m.package_id = p.id))
-             or p.id = any($3::bigint[]))`,
-    [change.queue, change.product, change.add, change.remove, names],
+      where p.product = $2 and ${condition} and ${IS_HELD_AFTER}`,
+    [change.queue, change.product, change.add, change.remove, values],
   );
   return rows;
 }

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { fsyncDirectory } from '../../../shared/files/durable.ts';
 import type { QueuePlaces } from '../places.ts';
 import { makeIndexes } from '../indexes/engine.ts';
+import type { Wanted } from '../indexes/plan.ts';
 import type { FileLists } from '../indexes/kinds/kind.ts';
 import type { IndexedChange, IndexedPackage } from '../indexes/kinds/scope.ts';
 import { releaseText, type ReleaseShape } from '../indexes/release.ts';
@@ -19,8 +20,9 @@ export interface GenerationContent {
   signer: Signer;
   /** Every package that comes or goes. */
   changed: readonly IndexedChange[];
-  /** What the queue will hold of these names; of all when null. */
-  packages(names: readonly string[] | null): Promise<IndexedPackage[]>;
+  /** Everything that the queue will hold. */
+  listing(): Promise<readonly IndexedChange[]>;
+  packages(wanted: Wanted): Promise<readonly IndexedPackage[]>;
   fileLists: FileLists;
 }
 
@@ -44,7 +46,8 @@ export async function writeGeneration(
     ...{ scope: shape, offer: shape, number, folder, date, states: places.states },
     previous: current === null ? null : { number: current, folder: generationFolder(places, current) },
     changed: content.changed,
-    packages: (names) => content.packages(names),
+    listing: () => content.listing(),
+    packages: (wanted) => content.packages(wanted),
     fileLists: content.fileLists,
   });
   await step('indexes-written');

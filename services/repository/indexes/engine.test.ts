@@ -48,9 +48,15 @@ class Archive {
         date: new Date(1_700_000_000_000 + this.#number * 1000),
       },
       changed,
-      packages: async (names) => {
-        this.asked = names;
-        return [...content.values()].filter((each) => names === null || names.includes(each.name));
+      listing: async () => {
+        this.asked = null;
+        return [...content.values()];
+      },
+      packages: async (wanted) => {
+        if ('names' in wanted) this.asked = wanted.names;
+        return [...content.values()].filter((each) =>
+          'names' in wanted ? wanted.names.includes(each.name) : wanted.ids.includes(each.id),
+        );
       },
       fileLists: (ids) => Promise.resolve(new Map(ids.map((id) => [id, pathsOf(id)]))),
     });

@@ -65,18 +65,17 @@ export async function overridesDue(lock: QueueLock): Promise<boolean> {
   return false;
 }
 
-/** The packages as the queue shows them. `names` as they were asked for; null: all. */
+/** The packages as the queue shows them. */
 export async function withOverrides(
   database: Queryable,
   at: At,
-  names: readonly string[] | null,
   packages: IndexedPackage[],
 ): Promise<IndexedPackage[]> {
   const { rows } = await database.query<OverrideRow>(
     `select queue, kind, name, section, priority from overrides
-      where product = $2 and queue in ($1, '') and ($3::text[] is null or name = any($3))
+      where product = $2 and queue in ($1, '') and name = any($3::text[])
         and (section is not null or priority is not null) order by queue`,
-    [at.queue, at.product, names],
+    [at.queue, at.product, [...new Set(packages.map((each) => each.name))]],
   );
   if (rows.length === 0) return packages;
   const overrides = new Map<string, OverrideFields>();

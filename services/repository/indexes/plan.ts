@@ -1,12 +1,23 @@
 /** What becomes of each index of a generation: taken over, changed or made anew. */
 import path from 'node:path';
-import { changeChunks, type Group } from './chunks/chunked-index.ts';
+import { changeChunks, compareNames } from './chunks/chunked-index.ts';
 import type { Before, ChangedChunk } from './operations.ts';
 import { KINDS } from './kinds/all.ts';
-import type { FileLists, IndexKind, KindContext } from './kinds/kind.ts';
+import type { FileLists, Groups, IndexKind, KindContext } from './kinds/kind.ts';
 import type { IndexedChange, IndexedName, IndexedPackage, IndexScope } from './kinds/scope.ts';
 import { readChunk, readState, type ChunkPlace, type IndexEntry, type IndexState } from './state.ts';
 import { canReuse, type Offer } from './write.ts';
+
+/** All packages of some names, or some packages. */
+export type Wanted = { names: readonly string[] } | { ids: readonly string[] };
+
+/**
+ * Names in one generation from which on everything is made anew, one piece after the other: by then most chunks are
+ * touched, and those are held in memory together.
+ */
+const MAX_CHANGED_NAMES = 500;
+/** Packages read at once when everything is made anew: some hundred kilobytes. */
+const PACKAGES_AT_ONCE = 500;
 
 export interface IndexWork {
   scope: IndexScope;
@@ -21,8 +32,10 @@ export interface IndexWork {
   date: Date;
   /** Every package that comes, goes or is shown in another way. */
   changed: readonly IndexedChange[];
-  /** What the queue will hold of these names; of all when null. */
-  packages(names: readonly string[] | null): Promise<IndexedPackage[]>;
+  /** Everything that the queue will hold, in any order. */
+  listing(): Promise<readonly IndexedChange[]>;
+  /** What the queue will hold of some of it. */
+  packages(wanted: Wanted): Promise<readonly IndexedPackage[]>;
   fileLists: FileLists;
 }
 
@@ -30,7 +43,7 @@ export interface IndexWork {
 export type Planned =
   | { kind: IndexKind; entry: IndexEntry }
   | { kind: IndexKind; before: Before | null; chunks: ChangedChunk[] }
-  | { kind: IndexKind; groups: () => Iterable<Group> | AsyncIterable<Group> };
+  | { kind: IndexKind; groups: () => Groups };
 export type Plan = Map<string, Planned>;
 
 export function shapeOf({ scope, offer }: IndexWork): string {
@@ -62,7 +75,8 @@ export async function planChanges(work: IndexWork, workFolder: string): Promise<
     plan.set(entry.path, { kind, entry });
   }
   const names = [...new Set(work.changed.map((each) => each.name))];
-  const after = names.length > 0 ? await work.packages(names) : [];
+  if (names.length > MAX_CHANGED_NAMES) return null;
+  const after = names.length > 0 ? await work.packages({ names }) : [];
   await Promise.all(KINDS.map((kind) => planKind(work, { kind, state, plan, after, workFolder })));
   for (const planned of plan.values()) {
     if ('entry' in planned && !(await canReuse(planned.entry, previousPlaces(work), work.offer))) return null;
@@ -112,17 +126,31 @@ function isEmpty(planned: Planned | undefined): boolean {
 }
 
 export async function planAnew(work: IndexWork, workFolder: string): Promise<Plan> {
-  const packages = await work.packages(null);
+  const listing = (await work.listing()).toSorted((a, b) => compareNames(a.name, b.name));
   const plan: Plan = new Map();
   for (const kind of KINDS) {
-    const own = byPath(packages, kind, work.scope);
+    const own = byPath(listing, kind, work.scope);
     const families = kind.families(work.scope).filter((family) => family.some((each) => own.has(each)));
     for (const indexPath of [...kind.standing(work.scope), ...families.flat()]) {
       const standing = own.get(indexPath) ?? [];
-      plan.set(indexPath, { kind, groups: () => kind.groups(standing, contextOf(work, workFolder)) });
+      const groups = (): Groups => kind.groups(readAll(work, standing), contextOf(work, workFolder));
+      plan.set(indexPath, { kind, groups });
     }
   }
   return plan;
+}
+
+/** The packages of a listing, in its order, some at a time. */
+async function* readAll(work: IndexWork, listing: readonly IndexedChange[]): AsyncGenerator<IndexedPackage> {
+  for (let from = 0; from < listing.length; from += PACKAGES_AT_ONCE) {
+    const ids = listing.slice(from, from + PACKAGES_AT_ONCE).map((each) => each.id);
+    const found = new Map((await work.packages({ ids })).map((each) => [each.id, each]));
+    for (const id of ids) {
+      const each = found.get(id);
+      if (!each) throw new Error(`package ${id} of the listing is not there`);
+      yield each;
+    }
+  }
 }
 
 function contextOf({ scope, fileLists }: IndexWork, workFolder: string): KindContext {

@@ -5,6 +5,7 @@ import { releaseFile, type ReleaseIndex } from '../../../shared/debian/indexes.t
 import type { Repository } from '../context.ts';
 import { makeIndexes } from '../indexes/engine.ts';
 import type { IndexedPackage } from '../indexes/kinds/scope.ts';
+import type { Wanted } from '../indexes/plan.ts';
 import type { MirrorRelease } from './release.ts';
 
 export interface ReindexWork {
@@ -24,6 +25,7 @@ export interface ReindexWork {
 export async function writeReindexed(repository: Repository, work: ReindexWork): Promise<void> {
   const { config } = repository;
   await mkdir(work.folder, { recursive: true });
+  const byId = new Map(work.packages.map((each) => [each.id, each]));
   const files = await makeIndexes({
     scope: {
       ...{ components: work.components, architectures: work.architectures },
@@ -32,7 +34,8 @@ export async function writeReindexed(repository: Repository, work: ReindexWork):
     offer: { compression: config.compression, plain: config.plainIndexes, md5: config.md5 },
     ...{ number: work.number, folder: work.folder, previous: null, states: work.states, date: work.date },
     changed: [],
-    packages: () => Promise.resolve([...work.packages]),
+    listing: () => Promise.resolve(work.packages),
+    packages: (wanted) => Promise.resolve(packagesOf(byId, wanted)),
     fileLists: () => Promise.resolve(new Map()),
   });
   const text = reindexedRelease(work, files);
@@ -45,6 +48,11 @@ export async function writeReindexed(repository: Repository, work: ReindexWork):
   await writeDated(path.join(work.folder, 'Release'), text, work.date);
   await writeDated(path.join(work.folder, 'Release.gpg'), detached, work.date);
   await writeDated(path.join(work.folder, 'InRelease'), inRelease, work.date);
+}
+
+function packagesOf(byId: ReadonlyMap<string, IndexedPackage>, wanted: Wanted): IndexedPackage[] {
+  if ('ids' in wanted) return wanted.ids.flatMap((id) => byId.get(id) ?? []);
+  return [...byId.values()].filter((each) => wanted.names.includes(each.name));
 }
 
 /**

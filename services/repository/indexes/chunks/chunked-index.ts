@@ -36,7 +36,7 @@ export interface ChunkRules {
   groupsOf(text: Buffer): Group[];
 }
 
-/** Packed in one go: bounds the memory beside the result, and feeds a compressor of several threads. */
+/** Packed in one go: bounds the memory, and feeds a compressor of several threads. */
 const CHUNKS_PER_PACKING = 64;
 
 /** True where a chunk begins. FNV-1a over the key: stable for ever, even over all keys. */
@@ -62,12 +62,17 @@ export async function* makeChunks(
   rules: ChunkRules,
 ): AsyncGenerator<Chunk> {
   let waiting: PlainChunk[] = [];
+  // One batch is packed, by other processors, while the next one is put together.
+  let under: Promise<Chunk[]> = Promise.resolve([]);
   for await (const plain of split(groups, rules)) {
     waiting.push(plain);
     if (waiting.length < CHUNKS_PER_PACKING) continue;
-    yield* await packed(waiting, rules);
+    yield* await under;
+    under = packed(waiting, rules);
+    under.catch(() => undefined); // told when it is its turn
     waiting = [];
   }
+  yield* await under;
   yield* await packed(waiting, rules);
 }
 

@@ -10,13 +10,19 @@ function isShown(path: string): boolean {
 
 /** Paths of each package that Contents can show, some hundred packages at a time. */
 export async function forEachBatch<T extends { id: string }>(
-  packages: readonly T[],
+  packages: Iterable<T> | AsyncIterable<T>,
   fileLists: FileLists,
   work: (each: T, paths: readonly string[]) => Promise<void> | void,
 ): Promise<void> {
-  for (let from = 0; from < packages.length; from += LISTS_AT_ONCE) {
-    const batch = packages.slice(from, from + LISTS_AT_ONCE);
+  let batch: T[] = [];
+  const end = async (): Promise<void> => {
     const lists = await fileLists(batch.map((each) => each.id));
     for (const each of batch) await work(each, (lists.get(each.id) ?? []).filter(isShown));
+    batch = [];
+  };
+  for await (const each of packages) {
+    batch.push(each);
+    if (batch.length >= LISTS_AT_ONCE) await end();
   }
+  if (batch.length > 0) await end();
 }

@@ -9,7 +9,7 @@ import { finished } from 'node:stream/promises';
 import { once } from 'node:events';
 import { minimalEnvironment, runChecked } from '../../../../shared/process/run.ts';
 import { forEachBatch } from './batches.ts';
-import type { KindContext } from './kind.ts';
+import type { KindContext, Packages } from './kind.ts';
 import type { IndexedPackage } from './scope.ts';
 
 /** Twelve million lines take some minutes on a slow disk. */
@@ -24,10 +24,9 @@ interface SortContext extends KindContext {
 
 /** Each path with its locations, both sorted by bytes (latin1). Removes its files at the end. */
 export async function* sortedLines(
-  packages: readonly IndexedPackage[],
+  packages: Packages,
   context: SortContext,
 ): AsyncGenerator<[path: string, locations: string[]]> {
-  if (packages.length === 0) return;
   const unsorted = path.join(context.workFolder, 'contents.unsorted');
   const sorted = path.join(context.workFolder, 'contents.sorted');
   try {
@@ -49,7 +48,7 @@ export async function* sortedLines(
 
 async function writeUnsorted(
   file: string,
-  packages: readonly IndexedPackage[],
+  packages: Packages,
   { fileLists, locationOf }: SortContext,
 ): Promise<void> {
   const stream = createWriteStream(file, { encoding: 'latin1' });

@@ -20,11 +20,15 @@ export interface IndexKind extends Omit<ChunkRules, 'forms'> {
   families(scope: IndexScope): string[][];
   /** Of those the archive offers, what this kind is published in. */
   forms(offered: readonly FormName[]): readonly FormName[];
-  /** Everything one index says of these packages, sorted by key. */
-  groups(packages: readonly IndexedPackage[], context: KindContext): Iterable<Group> | AsyncIterable<Group>;
+  /** Everything one index says of these packages, which are sorted by name; sorted by key. */
+  groups(packages: Packages, context: KindContext): Groups;
   /** What a change does to one index, by key. */
   edits(change: IndexChange, context: KindContext): Promise<ReadonlyMap<string, Edit>>;
 }
+
+/** However many: they are not all in memory at once. */
+export type Packages = Iterable<IndexedPackage> | AsyncIterable<IndexedPackage>;
+export type Groups = Iterable<Group> | AsyncIterable<Group>;
 
 /** A change of one index. */
 export interface IndexChange {

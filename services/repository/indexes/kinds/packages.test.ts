@@ -4,7 +4,7 @@ import type { IndexedPackage, IndexScope } from './scope.ts';
 import { groupsOfText } from './stanzas.ts';
 import { translationKind } from './translation.ts';
 import type { IndexKind } from './kind.ts';
-import type { Group } from '../chunks/chunked-index.ts';
+import { compareNames, type Group } from '../chunks/chunked-index.ts';
 
 function deb(name: string, architecture: string, more: Partial<IndexedPackage> = {}): IndexedPackage {
   const stanza = `Package: ${name}\nArchitecture: ${architecture}\n`;
@@ -23,7 +23,9 @@ async function groupsAt(
   kind: IndexKind,
   own = scope,
 ): Promise<Group[]> {
-  const standing = packages.filter((each) => kind.pathsOf(each, own).includes(path));
+  const standing = packages
+    .filter((each) => kind.pathsOf(each, own).includes(path))
+    .toSorted((a, b) => compareNames(a.name, b.name));
   const groups: Group[] = [];
   for await (const group of kind.groups(standing, { scope: own, fileLists, workFolder: '/' }))
     groups.push(group);

@@ -1,6 +1,6 @@
 /** Indexes of stanzas, keyed by package name: Packages, Sources, Translation-en. */
 import { compareNames, type Group } from '../chunks/chunked-index.ts';
-import type { IndexKind } from './kind.ts';
+import type { IndexKind, Packages } from './kind.ts';
 import type { IndexedPackage, IndexScope } from './scope.ts';
 
 /** Names per chunk, on average: some 130 kB of Packages, which xz packs in a tenth of a second. */
@@ -18,14 +18,14 @@ export function stanzaKind({ render, ...kind }: StanzaKind): IndexKind {
     keysPerChunk: NAMES_PER_CHUNK,
     groupsOf: groupsOfText,
     forms: (offered) => offered,
-    *groups(packages, { scope }) {
-      for (const [name, own] of byName(packages)) {
+    async *groups(packages, { scope }) {
+      for await (const [name, own] of together(packages)) {
         const text = groupText(own, (each) => render(each, scope));
         if (text) yield { name, text };
       }
     },
     edits: ({ changed, after }, { scope }) => {
-      const own = new Map(byName(after));
+      const own = Map.groupBy(after, (each) => each.name);
       const names = new Set(changed.map((each) => each.name));
       const edits = [...names].map((name) => {
         return [name, groupText(own.get(name) ?? [], (each) => render(each, scope))] as const;
@@ -35,14 +35,18 @@ export function stanzaKind({ render, ...kind }: StanzaKind): IndexKind {
   };
 }
 
-function byName(packages: readonly IndexedPackage[]): [string, IndexedPackage[]][] {
-  const groups = new Map<string, IndexedPackage[]>();
-  for (const each of packages) {
-    const own = groups.get(each.name);
-    if (own) own.push(each);
-    else groups.set(each.name, [each]);
+/** Packages of one name, which follow each other. */
+async function* together(packages: Packages): AsyncGenerator<[string, IndexedPackage[]]> {
+  let own: IndexedPackage[] = [];
+  for await (const each of packages) {
+    const name = own[0]?.name;
+    if (name !== undefined && name !== each.name) {
+      yield [name, own];
+      own = [];
+    }
+    own.push(each);
   }
-  return [...groups].sort(([a], [b]) => compareNames(a, b));
+  if (own[0]) yield [own[0].name, own];
 }
 
 /** Each stanza once, in the order of versions and architectures as words; null for none. */
