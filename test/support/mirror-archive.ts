@@ -9,6 +9,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { releaseDate } from '../../shared/debian/release-file.ts';
 import { generateArchiveKey, type ArchiveKey } from '../../shared/openpgp/keys.ts';
 import { clearsign, detachSign } from '../../shared/openpgp/sign.ts';
+import { waitFor } from './wait.ts';
 import { minimalEnvironment, runChecked } from '../../shared/process/run.ts';
 
 export interface ArchivePackage {
@@ -219,9 +220,14 @@ export class MirrorArchive {
     await this.#sign(path.join(this.root, 'dists/stable'), text, {});
   }
 
-  /** Of a file in the archive. */
-  async sha256(file: string): Promise<string> {
-    return sha256(await readFile(path.join(this.root, file)));
+  /** Of a file in the archive, or in a mirror of it. */
+  async sha256(file: string, root = this.root): Promise<string> {
+    return sha256(await readFile(path.join(root, file)));
+  }
+
+  /** Files that its indexes name. */
+  named(): string[] {
+    return [...this.#stanzas.values()].map(({ file }) => file);
   }
 
   /** A copy of dists as it is now, to be shown again later. */
@@ -261,6 +267,8 @@ export interface ArchiveServer {
   url: string;
   /** Paths that were asked for, with `@N` for a range from N on. */
   requests: string[];
+  /** Waits until somebody has asked for this path. */
+  asked(name: string): Promise<void>;
   /** The first `times` requests of paths that end so get the fault. */
   fail(ending: string, fault: Fault, times?: number): void;
   heal(): void;
@@ -293,6 +301,7 @@ export async function serveArchive(root: string): Promise<ArchiveServer> {
   const { port } = server.address() as AddressInfo;
   return {
     ...{ url: `http://127.0.0.1:${String(port)}`, requests },
+    asked: async (name) => void (await waitFor(name, () => requests.includes(name))),
     fail: (ending, fault, times = Number.POSITIVE_INFINITY) => void faults.push({ ending, fault, times }),
     heal: () => {
       faults = [];
