@@ -1,4 +1,5 @@
 import type { Cli } from '../../../shared/cli/program.ts';
+import { addCheckCommand } from './check.ts';
 import { addGcCommand } from './gc.ts';
 import { addGenerationCommands } from './generations.ts';
 import { addRemoveCommand } from './remove.ts';
@@ -13,6 +14,7 @@ import { addMirrorCommands } from './mirror.ts';
 
 /** Adds what works with the repository's tables and folders. */
 export function addRepositoryCommands(cli: Cli): void {
+  addCheckCommand(cli);
   addGcCommand(cli);
   addGenerationCommands(cli);
   addRemoveCommand(cli);

@@ -82,16 +82,3 @@ export async function markRemoved(database: Queryable, at: At, paths: readonly s
     [at.queue, at.product, paths],
   );
 }
-
-/**
- * Paths that left staging's pool at least `hours` ago, for whoever removes them from live. Before it removes
- * one it looks whether staging has it again: a file may come back, and its row goes with the next collection.
- */
-export async function removedFiles(database: Queryable, at: At, hours: number): Promise<string[]> {
-  const { rows } = await database.query<{ path: string }>(
-    `select path from pool_unused
-      where queue = $1 and product = $2 and removed_at < now() - $3 * interval '1 hour' order by path`,
-    [at.queue, at.product, hours],
-  );
-  return rows.map((row) => row.path);
-}

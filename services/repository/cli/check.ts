@@ -1,0 +1,77 @@
+/** `autobuilder check` */
+import { cellText, printJson } from '../../../shared/cli/output.ts';
+import type { Cli } from '../../../shared/cli/program.ts';
+import type { Repository } from '../context.ts';
+import { FINDINGS, type Finding } from '../upkeep/check/findings.ts';
+import { checkRepository } from '../upkeep/check/run.ts';
+import { withRepository } from './context.ts';
+
+/** Between lines about how far it is. */
+const PROGRESS_MS = 2_000;
+const MIB = 1024 * 1024;
+
+interface Options {
+  quick?: boolean;
+  repair?: boolean;
+  queue?: string;
+  product?: string;
+  json?: boolean;
+}
+
+export function addCheckCommand(cli: Cli): void {
+  cli.program
+    .command('check')
+    .description(
+      'compare database, pool, generations and live targets of this machine; exit code 1 when anything is wrong',
+    )
+    .option('--quick', 'by size and time; default: byte for byte')
+    .option('--repair', 'put right what can be put right without deleting or making up published content')
+    .option('--queue <name>', 'default: all')
+    .option('--product <name>', 'default: all')
+    .option('--json', 'as JSON')
+    .action((options: Options) => withRepository((repository) => check(cli, repository, options)));
+}
+
+async function check(cli: Cli, repository: Repository, options: Options): Promise<void> {
+  const { quick, queue, product } = options;
+  const findings = await checkRepository(repository, {
+    ...{ isQuick: quick === true, repair: options.repair === true, onProgress: tellProgress(cli) },
+    ...(queue === undefined ? {} : { queue }),
+    ...(product === undefined ? {} : { product }),
+  });
+  if (findings.length > 0) process.exitCode = 1;
+  if (options.json) return printJson(cli.output, findings.map(findingItem));
+  for (const finding of findings) printFinding(cli, finding);
+  const count = findings.length === 1 ? '1 finding' : `${String(findings.length)} findings`;
+  cli.output.out(findings.length === 0 ? 'everything is as it should be\n' : `${count}\n`);
+}
+
+/** A line at each queue, and now and then while much is read. */
+function tellProgress(
+  cli: Cli,
+): (progress: { at: { queue: string; product: string }; bytes: number }) => void {
+  let told = '';
+  let atMs = 0;
+  return ({ at, bytes }) => {
+    const where = `${at.queue}/${at.product}`;
+    if (where === told && Date.now() - atMs < PROGRESS_MS) return;
+    told = where;
+    atMs = Date.now();
+    cli.output.err(`${where}: ${String(Math.round(bytes / MIB))} MiB read\n`);
+  };
+}
+
+function findingItem({ outcome, copies, ...finding }: Finding): object {
+  return { ...finding, ...FINDINGS[finding.code], copies, outcome };
+}
+
+function printFinding(cli: Cli, finding: Finding): void {
+  const { code, queue, product, subject, detail, copies, outcome } = finding;
+  const { means, repair } = FINDINGS[code];
+  const where = queue === '' ? '' : `${queue}/${product} `;
+  cli.output.out(`${code}: ${where}${cellText(subject)}\n  ${cellText(detail)}\n  for clients: ${means}\n`);
+  if (outcome !== null) cli.output.out(`  repair: ${outcome}\n`);
+  else cli.output.out(`  --repair: ${repair ?? 'nothing can be done by itself'}\n`);
+  const heading = repair === null ? 'a copy may be in' : 'intact';
+  for (const copy of copies) cli.output.out(`  ${heading}: ${cellText(copy)}\n`);
+}
