@@ -31,12 +31,15 @@ const REP_LENGTH = LENGTH + LENGTH_SIZE;
 const LITERAL = REP_LENGTH + LENGTH_SIZE;
 const PROBABILITIES = LITERAL + (LITERAL_SIZE << MAX_LITERAL_BITS);
 
+/** One for all: a decoder runs to its end without a pause, and every stream begins by resetting it. */
+const PROBABILITY_ROOM = new Uint16Array(PROBABILITIES);
+
 /** Unpacks chunk after chunk of one LZMA2 stream into `out`. */
 export class Lzma2Decoder {
   readonly #input: Uint8Array;
   readonly #out: Uint8Array;
   readonly #dictionaryBytes: number;
-  readonly #probabilities = new Uint16Array(PROBABILITIES);
+  readonly #probabilities = PROBABILITY_ROOM;
   #at: number;
   #end = 0;
   #range = 0;

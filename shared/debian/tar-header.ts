@@ -2,6 +2,7 @@
 import { AppError } from '../errors/app-error.ts';
 
 export const TAR_BLOCK_BYTES = 512;
+const ZERO_BLOCK = Buffer.alloc(TAR_BLOCK_BYTES);
 
 export interface TarHeader {
   /** A byte a character (latin1), since tar knows no encoding. */
@@ -57,7 +58,7 @@ function isChecksumRight(header: Buffer): boolean {
 
 /** True for a block of zeros, which ends a tar. */
 export function isZeroBlock(block: Buffer): boolean {
-  return block[0] === 0 && block.every((byte) => byte === 0);
+  return block[0] === 0 && block.equals(ZERO_BLOCK.subarray(0, block.length));
 }
 
 /** What stands before the first NUL. */

@@ -21,6 +21,8 @@ export interface Candidate {
   priority: string | null;
   /** Null for a loose file. */
   expected: ExpectedFile | null;
+  /** Where its files lie, by their names, if not beside it under these. */
+  files?: Record<string, string>;
 }
 
 /** A whole repository, or the part of it that was asked for. */

@@ -1,6 +1,15 @@
 /** Reads one candidate: its sums, its control data, the stanza it gets. Runs in a thread of its own. */
 import { createHash, hash } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, readSync, type BigIntStats } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readSync,
+  realpathSync,
+  type BigIntStats,
+} from 'node:fs';
 import path from 'node:path';
 import {
   CONTROL_TAR_MAX_BYTES,
@@ -110,6 +119,21 @@ async function withFile<T>(
   }
 }
 
+/**
+ * The file itself where a link stands for it, as aptly may publish; a link that leads out of the root is left as it
+ * is, and refused when it is opened.
+ */
+function behindLink(root: string, relative: string): string {
+  const file = joinInside(root, relative);
+  if (lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return relative;
+  try {
+    const inside = path.relative(root, realpathSync(file));
+    return inside.startsWith('../') ? relative : inside;
+  } catch (error) {
+    throw openError(relative, error);
+  }
+}
+
 function openError(relative: string, error: unknown): unknown {
   if (hasErrno(error, 'ENOENT', 'ENOTDIR')) {
     return new AppError('file-missing', `Can't stat ${relative}: No such file or directory`);
@@ -189,8 +213,9 @@ function checkExpected(file: Hashed, expected: ExpectedFile, where: string): voi
 }
 
 async function readBinary(scope: ReadScope, candidate: Candidate): Promise<ReadPackage> {
-  const name = path.basename(candidate.path);
-  const { file, control, list } = await withFile(scope.root, candidate.path, async (fd, found) => {
+  const name = nameOf(candidate);
+  const from = behindLink(scope.root, candidate.path);
+  const { file, control, list } = await withFile(scope.root, from, async (fd, found) => {
     checkSizeFirst(name, found, candidate.expected);
     const hashed = hashOpen(fd, found, name);
     if (candidate.expected) checkExpected(hashed, candidate.expected, 'the index');
@@ -199,7 +224,7 @@ async function readBinary(scope: ReadScope, candidate: Candidate): Promise<ReadP
     const bytes = await readAt(members.control.offset, members.control.size);
     const read = await extractControl(members.control.name, bytes, unxz);
     const paths = scope.contents
-      ? await readPaths(scope, candidate, { readAt, data: members.data, size: hashed.size })
+      ? await readPaths(joinInside(scope.root, from), { readAt, data: members.data, size: hashed.size })
       : null;
     return { file: hashed, control: read, list: paths === null ? null : packList(paths) };
   });
@@ -211,9 +236,15 @@ async function readBinary(scope: ReadScope, candidate: Candidate): Promise<ReadP
     ...{ component, kind: candidate.kind, name: control.package, version: control.version },
     ...{ architecture: control.architecture, source: control.source, sourceVersion: control.sourceVersion },
     stanza: packagesStanza(paragraph, { ...file, path: `${productPool(scope.product)}/${place}` }),
-    files: [{ from: candidate.path, stamp: file.stamp, path: place, size: file.size, sha256: file.sha256 }],
+    files: [{ from, stamp: file.stamp, path: place, size: file.size, sha256: file.sha256 }],
     list,
   };
+}
+
+/** As it is called, whatever the place that holds it calls it. */
+function nameOf({ path: place, files }: Candidate): string {
+  const named = Object.entries(files ?? {}).find(([, each]) => each === place);
+  return named?.[0] ?? path.basename(place);
 }
 
 /** Before a large file is read for nothing. */
@@ -234,13 +265,12 @@ function readerOf(fd: number, size: number): ReadAt {
 
 /** At once where the data member is small, by a stream and a child where it is not. */
 async function readPaths(
-  scope: ReadScope,
-  candidate: Candidate,
+  file: string,
   { readAt, data, size }: { readAt: ReadAt; data: ArMember; size: number },
 ): Promise<string[]> {
   const bytes = data.size <= SMALL_DATA_BYTES ? await readAt(data.offset, data.size) : null;
   const list = bytes === null ? null : readSmallList(data.name, bytes, SMALL_TAR_BYTES);
-  return list ?? readFileList(joinInside(scope.root, candidate.path), size);
+  return list ?? readFileList(file, size);
 }
 
 /** As `file_lists` keeps it. */
@@ -275,14 +305,14 @@ function withArchiveFields(control: Paragraph, { section, priority }: Candidate)
 async function readSource(scope: ReadScope, candidate: Candidate): Promise<ReadPackage> {
   const folder = path.dirname(candidate.path);
   const { file, dsc } = await readDsc(scope, candidate);
-  const files = [file];
+  const files = [{ ...file, from: behindLink(scope.root, candidate.path) }];
   for (const listed of dsc.files) {
-    const relative = path.join(folder, listed.name);
+    const relative = behindLink(scope.root, candidate.files?.[listed.name] ?? path.join(folder, listed.name));
     const found = await withFile(scope.root, relative, (fd, stat) =>
       Promise.resolve(hashOpen(fd, stat, listed.name)),
     );
     checkExpected(found, listed, '.dsc');
-    files.push(found);
+    files.push({ ...found, from: relative });
   }
   const first = dsc.packageList.find((entry) => entry.name === dsc.source) ?? dsc.packageList[0];
   const archive = {
@@ -296,28 +326,21 @@ async function readSource(scope: ReadScope, candidate: Candidate): Promise<ReadP
     ...{ source: dsc.source, sourceVersion: dsc.version },
     stanza: sourcesStanza(dsc.paragraph, file, directory, archive),
     files: files
-      .map(({ name, stamp, size, sha256 }) => {
-        return {
-          from: path.join(folder, name),
-          stamp,
-          path: poolPath(component, dsc.source, name),
-          size,
-          sha256,
-        };
+      .map(({ name, from, stamp, size, sha256 }) => {
+        return { from, stamp, path: poolPath(component, dsc.source, name), size, sha256 };
       })
       .sort((a, b) => (a.path < b.path ? -1 : 1)),
-    list: scope.contentsSource ? await sourceList(scope, folder, files) : null,
+    list: scope.contentsSource ? await sourceList(scope, files) : null,
   };
 }
 
 /** Contents is a convenience: a source whose tars cannot be listed is still a source. */
 async function sourceList(
   scope: ReadScope,
-  folder: string,
-  files: readonly Hashed[],
+  files: readonly { from: string }[],
 ): Promise<ReadPackage['list']> {
   try {
-    return packList(await readSourceList(files.map((file) => joinInside(scope.root, folder, file.name))));
+    return packList(await readSourceList(files.map((file) => joinInside(scope.root, file.from))));
   } catch (error) {
     if (error instanceof AppError) return null;
     throw error;
@@ -325,8 +348,8 @@ async function sourceList(
 }
 
 async function readDsc(scope: ReadScope, candidate: Candidate): Promise<{ file: Hashed; dsc: Dsc }> {
-  const name = path.basename(candidate.path);
-  const { file, text } = await withFile(scope.root, candidate.path, (fd, found) => {
+  const name = nameOf(candidate);
+  const { file, text } = await withFile(scope.root, behindLink(scope.root, candidate.path), (fd, found) => {
     if (found.size > BigInt(MAX_DSC_BYTES))
       throw new AppError('dsc-invalid', `${name} is too large for a .dsc`);
     const hashed = hashOpen(fd, found, name);

@@ -10,6 +10,8 @@ import type { ReadOutcome, ReadTask } from './reader-thread.ts';
 const MAX_THREADS = 8;
 /** A thread holds a few megabytes; one that needs this much was given something made to need it. */
 const THREAD_HEAP_MB = 192;
+/** What is read is soon done with: a small nursery keeps the process small. */
+const THREAD_YOUNG_MB = 8;
 /** The largest packages there are take a minute to sum; a batch that takes this long hangs. */
 const BATCH_TIMEOUT_MS = 15 * 60_000;
 
@@ -63,7 +65,7 @@ function diedOf({ candidate }: ReadTask): ReadOutcome {
 function startThread(scope: ReadScope): Worker {
   return new Worker(new URL('./reader-thread.ts', import.meta.url), {
     workerData: scope,
-    resourceLimits: { maxOldGenerationSizeMb: THREAD_HEAP_MB },
+    resourceLimits: { maxOldGenerationSizeMb: THREAD_HEAP_MB, maxYoungGenerationSizeMb: THREAD_YOUNG_MB },
     // Flags that the main thread was started with may be none for threads.
     execArgv: [],
   });

@@ -246,7 +246,7 @@ async function indexesOf(dists: string, release: ReadRelease): Promise<TreeIndex
   const found: TreeIndex[] = [];
   for (const index of [...names].filter((name) => INDEX.test(name)).toSorted()) {
     const plain = release.entries.get(index) ?? null;
-    let isThere = plain?.size === 0; // an empty index need not be looked for
+    let isThere = false;
     for (const ending of ENDINGS) {
       const entry = release.entries.get(index + ending);
       if (isThere || !entry || (await stat(path.join(dists, entry.path)).catch(() => null)) === null)
@@ -254,7 +254,8 @@ async function indexesOf(dists: string, release: ReadRelease): Promise<TreeIndex
       found.push({ index, entry, plain });
       isThere = true;
     }
-    if (!isThere) {
+    // An empty one may be left away.
+    if (!isThere && plain?.size !== 0) {
       throw new AppError(
         'index-missing',
         `${index} is listed in Release and is not there in a form that is read`,
