@@ -106,7 +106,7 @@ export class KeyVault {
       throw new AppError('signing-key-invalid', `${record.file ?? ''} holds another key`);
     }
     // What was signed since about its end stands in the public half alone.
-    const key = await locked.update(await readKey({ armoredKey: record.publicArmored }));
+    const key = await locked.update(await readKey({ armoredKey: record.publicArmored }), this.now());
     this.#unlocked.set(record.fingerprint, key);
     return key;
   }
