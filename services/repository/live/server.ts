@@ -8,6 +8,7 @@ import path from 'node:path';
 import type { CommonConfig } from '../../../shared/config/common.ts';
 import type { Logger } from '../../../shared/log/logger.ts';
 import { indexPage } from './page.ts';
+import { createPins } from './pins.ts';
 
 /** apt's requests have short paths and no body. */
 const MAX_BODY_BYTES = 1024;
@@ -63,9 +64,10 @@ export async function buildLiveServer(options: {
   log: Logger;
 }): Promise<FastifyInstance> {
   const logger: FastifyBaseLogger = options.log;
+  const pinned = createPins(options.root);
   const server = fastify({
     loggerInstance: logger,
-    rewriteUrl: (request) => unescapeReserved(request.url ?? '/'),
+    rewriteUrl: (request) => pinned(request, unescapeReserved(request.url ?? '/')),
     // One line a request is the front web server's job.
     logController: new LogController({ disableRequestLogging: true }),
     ...{ bodyLimit: MAX_BODY_BYTES, requestTimeout: REQUEST_TIMEOUT_MS, forceCloseConnections: true },
