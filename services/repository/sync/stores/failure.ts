@@ -22,6 +22,8 @@ export function syncFailure(program: string, result: RunResult, target: Target):
       hint,
       detail: { program, how },
     });
+  if (/setpriv: failed to execute/.test(words))
+    return say('target-tool-missing', `needs ${program}`, `Install it: apt install ${program}.`);
   if (result.endedBy === 'abort') return say('sync-ended', 'was left', 'It goes on at the next start.');
   if (result.endedBy === 'timeout' || result.code === 30 || STALLED.test(words))
     return say(

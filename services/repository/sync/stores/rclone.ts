@@ -6,10 +6,10 @@ import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { AppError } from '../../../../shared/errors/app-error.ts';
-import { run } from '../../../../shared/process/run.ts';
 import type { Location } from '../location.ts';
 import { filesBelow, rootFiles, type Sent, type SyncJob, type TargetStore } from '../job.ts';
 import type { Target } from '../targets.ts';
+import { runBound } from './child.ts';
 import { syncFailure } from './failure.ts';
 
 /** One more try than rsync has: stores answer with "slow down" on good days too. */
@@ -146,7 +146,7 @@ class RcloneStore {
       ...(configFile === null ? [] : [`--config=${configFile}`]),
       ...(bandwidthKiB === null ? [] : [`--bwlimit=${String(bandwidthKiB)}Ki`]),
     ];
-    const result = await run(['rclone', ...COMMON, ...options, ...args], {
+    const result = await runBound(['rclone', ...COMMON, ...options, ...args], {
       timeoutMs: args[0] === 'copy' ? timeoutMs : Math.max(QUIET_MS, 3 * stallMs),
       ...(this.#signal ? { signal: this.#signal } : {}),
     });

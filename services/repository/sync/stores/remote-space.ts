@@ -1,8 +1,8 @@
 /** Free space behind SSH, for targets that name what must stay free: needs df(1) there, and a shell. */
 import { AppError } from '../../../../shared/errors/app-error.ts';
-import { run } from '../../../../shared/process/run.ts';
 import type { Location } from '../location.ts';
 import type { Target } from '../targets.ts';
+import { runBound } from './child.ts';
 import { syncFailure } from './failure.ts';
 import { sshOptions } from './ssh-options.ts';
 
@@ -20,7 +20,7 @@ export async function checkSpace(
   const login = location.user === null ? [] : ['-l', location.user];
   // The path holds nothing that the shell there gives a meaning: location.ts.
   const command = ['--', host, 'df', '-Pk', location.path];
-  const result = await run(
+  const result = await runBound(
     ['ssh', ...sshOptions(target, location.port, CONNECT_TIMEOUT_S), ...login, ...command],
     { timeoutMs: DF_TIMEOUT_MS, ...(signal ? { signal } : {}) },
   );

@@ -7,9 +7,9 @@ import { mkdtemp, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { unreachable } from '../../../../shared/errors/app-error.ts';
-import { run } from '../../../../shared/process/run.ts';
 import { rootFiles, type Sent, type SyncJob, type TargetStore } from '../job.ts';
 import type { Target } from '../targets.ts';
+import { runBound } from './child.ts';
 import { checkFolder } from './check-folder.ts';
 import { checkSpace } from './remote-space.ts';
 import { syncFailure } from './failure.ts';
@@ -132,7 +132,7 @@ class RsyncStore {
 
   async #run(args: readonly string[], input?: string, okCodes: readonly number[] = [0]): Promise<string> {
     const { timeoutMs, stallMs } = this.#target;
-    const result = await run(
+    const result = await runBound(
       ['rsync', `--timeout=${String(Math.ceil(stallMs / 1000))}`, ...this.#connection(), ...args],
       {
         timeoutMs,
