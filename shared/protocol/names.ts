@@ -53,3 +53,8 @@ export function archiveSlug(name: string): string {
 export function keyringPackageName(archive: string): string {
   return `${archiveSlug(archive)}-archive-keyring`;
 }
+
+/** Where the package puts the keys: what `Signed-By` names. */
+export function keyringPath(archive: string): string {
+  return `/usr/share/keyrings/${keyringPackageName(archive)}.gpg`;
+}

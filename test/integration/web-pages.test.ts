@@ -48,7 +48,7 @@ const PAGES: [string, string[]][] = [
   ['/queues/devel/bookworm', ['hello', 'libother', '<time datetime']],
   ['/queues/stable/bookworm', ['Nothing is published here yet.']],
   ['/hosts', ['builder-1', '0 of 2']],
-  ['/how-to/install', ['Signed-By: /etc/apt/keyrings/autobuilder.asc', '/archive-key.asc']],
+  ['/how-to/install', ['Signed-By: /usr/share/keyrings/autobuilder-archive-keyring.gpg', '/archive-key.gpg']],
   ['/how-to/upload', ['ssh_config_options', 'YOUR-LOGIN', 'scpb']],
 ];
 test.each(PAGES)('%s is there for a visitor and says what it is about', async (url, words) => {

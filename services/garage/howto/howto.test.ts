@@ -54,12 +54,13 @@ test('apt gets the key by Signed-By in both forms, and never by apt-key', () => 
     'URIs: https://repo.example.org/live/devel',
     'Suites: bookworm',
     'Components: main extra',
-    'Signed-By: /etc/apt/keyrings/my-builds.asc',
+    'Signed-By: /usr/share/keyrings/my-builds-archive-keyring.gpg',
   ]);
   expect(textOf(snippets, 'one-line')).toBe(
-    'deb [signed-by=/etc/apt/keyrings/my-builds.asc] https://repo.example.org/live/devel bookworm main extra',
+    'deb [signed-by=/usr/share/keyrings/my-builds-archive-keyring.gpg] https://repo.example.org/live/devel bookworm main extra',
   );
-  expect(textOf(snippets, 'key')).toContain('https://repo.example.org/live/archive-key.asc');
+  expect(textOf(snippets, 'key')).toContain('https://repo.example.org/live/archive-key.gpg');
+  expect(textOf(snippets, 'install')).toContain('apt install my-builds-archive-keyring\n');
   expect(JSON.stringify(snippets)).not.toContain('apt-key');
 });
 
@@ -74,7 +75,7 @@ test('several places make a list in their order, which the source names; one pla
   );
   const file = snippets.find(({ id }) => id === 'mirror-list')?.file;
   expect(textOf(snippets, 'deb822-mirrors')).toContain(`URIs: mirror+file:${file ?? ''}\n`);
-  expect(textOf(snippets, 'key')).toContain('https://a.example.org/archive-key.asc');
+  expect(textOf(snippets, 'key')).toContain('https://a.example.org/archive-key.gpg');
   const single = installHowto({ ...options, locations: [options.locations[0]] });
   expect(single.map(({ id }) => id)).toEqual(['key', 'deb822', 'one-line', 'install']);
 });

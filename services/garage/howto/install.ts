@@ -1,4 +1,5 @@
 /** Settings for apt, filled in. Pure, since the web shows and the CLI prints them. */
+import { keyringPackageName, keyringPath } from '../../../shared/protocol/names.ts';
 import { slugOf, type Snippet } from './snippet.ts';
 
 export interface InstallHowto {
@@ -20,7 +21,8 @@ export interface InstallHowto {
 export function installHowto(options: InstallHowto): Snippet[] {
   const slug = slugOf(options.site);
   const base = options.locations[0].replace(/\/+$/, '');
-  const key = `/etc/apt/keyrings/${slug}.asc`;
+  // The file that the keyring package brings: what is fetched by hand here is its by the first upgrade.
+  const key = keyringPath(options.site);
   const name = `${slug}-${options.queue}-${options.product}`;
   return [
     keySnippet(base, key),
@@ -35,8 +37,8 @@ function keySnippet(base: string, key: string): Snippet {
   return {
     id: 'key',
     title: '1. The key',
-    note: 'Trusted for this repository only, by Signed-By below.',
-    text: `sudo install -d -m 0755 /etc/apt/keyrings\nsudo wget -O ${key} ${base}/archive-key.asc`,
+    note: 'Every key that signs now, or will next. Trusted for this repository only, by Signed-By below.',
+    text: `sudo wget -O ${key} ${base}/archive-key.gpg`,
   };
 }
 
@@ -95,15 +97,15 @@ function deb822Text(options: InstallHowto, uri: string, key: string): string {
   ].join('\n');
 }
 
-function installSnippet({ queue, notAutomatic }: InstallHowto): Snippet {
+function installSnippet({ site, queue, notAutomatic }: InstallHowto): Snippet {
+  const keyring = keyringPackageName(site);
+  const origin = notAutomatic
+    ? `apt upgrades what came from ${queue}, but prefers the other archives for a package that they have too; name the version then.`
+    : `Packages of ${queue} are taken as any other archive's.`;
   return {
     id: 'install',
     title: '3. Install',
-    note: notAutomatic
-      ? `apt upgrades what came from ${queue}, but prefers the other archives for a package that they have too; name the version then.`
-      : `Packages of ${queue} are taken as any other archive's.`,
-    text: notAutomatic
-      ? 'sudo apt update\nsudo apt install PACKAGE=VERSION'
-      : 'sudo apt update\nsudo apt install PACKAGE',
+    note: `${keyring} brings new keys by ordinary upgrades; without it apt refuses the repository once its key has changed, until step 1 is done again. ${origin}`,
+    text: `sudo apt update\nsudo apt install ${keyring}\nsudo apt install ${notAutomatic ? 'PACKAGE=VERSION' : 'PACKAGE'}`,
   };
 }

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { formatParagraph, Paragraph } from '../../../shared/debian/deb822.ts';
 import { packTar, writeDeb } from '../../../shared/debian/write-deb.ts';
-import { keyringPackageName } from '../../../shared/protocol/names.ts';
+import { keyringPackageName, keyringPath } from '../../../shared/protocol/names.ts';
 
 export interface KeyringFacts {
   /** The archive's. */
@@ -28,11 +28,6 @@ export interface MadeFile {
 
 const STANDARDS = '4.6.2';
 const RULES = '#!/usr/bin/make -f\n%:\n\tdh $@\n';
-
-/** Where the package puts the keys: what `Signed-By` names. */
-export function keyringPath(archive: string): string {
-  return `/usr/share/keyrings/${keyringPackageName(archive)}.gpg`;
-}
 
 /** The .dsc, its tar and the .deb, in this order. */
 export async function makeKeyringPackage(facts: KeyringFacts): Promise<MadeFile[]> {

@@ -1,6 +1,7 @@
 /** What a person sees who opens the repository's address: the queues, the key and what to type. */
 import { html } from 'ghtml';
 import type { CommonConfig } from '../../../shared/config/common.ts';
+import { archiveSlug, keyringPackageName, keyringPath } from '../../../shared/protocol/names.ts';
 
 /** A sources(5) entry in deb822 format. */
 export function sourcesSnippet(common: CommonConfig, base: string, queue: string): string {
@@ -10,14 +11,14 @@ export function sourcesSnippet(common: CommonConfig, base: string, queue: string
     `URIs: ${base}/${queue}`,
     `Suites: ${product?.name ?? ''}`,
     `Components: ${(product?.components ?? []).join(' ')}`,
-    `Signed-By: /etc/apt/keyrings/${fileStem(common)}.asc`,
+    `Signed-By: ${keyringPath(common.name)}`,
   ].join('\n');
 }
 
 /** The page; everything that comes from outside is escaped. `base` is the address without a slash at the end. */
 export function indexPage(common: CommonConfig, base: string): string {
   const last = common.queues.at(-1)?.name ?? '';
-  const keyring = `/etc/apt/keyrings/${fileStem(common)}.asc`;
+  const keyring = keyringPath(common.name);
   return html`<!doctype html>
     <html lang="en">
       <head>
@@ -47,15 +48,17 @@ export function indexPage(common: CommonConfig, base: string): string {
           !${common.queues.map((queue) => html`<li><code>${base}/${queue.name}</code></li>`).join('')}
         </ul>
         <h2>Use it</h2>
-        <p>Fetch the <a href="/archive-key.asc">archive key</a>:</p>
-        <pre>sudo curl -fsSo ${keyring} ${base}/archive-key.asc</pre>
-        <p>and write <code>/etc/apt/sources.list.d/${fileStem(common)}.sources</code>:</p>
+        <p>
+          Fetch the archive's keys (<a href="/archive-key.gpg">archive-key.gpg</a>, or
+          <a href="/archive-key.asc">archive-key.asc</a> to look at):
+        </p>
+        <pre>sudo curl -fsSo ${keyring} ${base}/archive-key.gpg</pre>
+        <p>and write <code>/etc/apt/sources.list.d/${archiveSlug(common.name)}.sources</code>:</p>
         <pre>${sourcesSnippet(common, base, last)}</pre>
+        <p>
+          <code>apt install ${keyringPackageName(common.name)}</code> keeps the keys up to date by ordinary
+          upgrades.
+        </p>
       </body>
     </html> `;
-}
-
-/** The archive's name as a file name. */
-function fileStem(common: CommonConfig): string {
-  return common.name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-');
 }
