@@ -2,6 +2,8 @@
 import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import type { Repository } from './context.ts';
 import { identityStates } from './generations/shape.ts';
+import { waitingSets } from './incoming/trouble.ts';
+import { failingMirrors } from './mirror/rows.ts';
 import { signingHealth } from './signing/health.ts';
 import { failingTargets } from './sync/status.ts';
 import { observeTargets } from './sync/metrics.ts';
@@ -22,12 +24,16 @@ export function buildHealthServer(repository: Repository): FastifyInstance {
         return await reply.code(503).send({ status: 'failing', failing: ['signing'], signing: trouble });
       }
       const identity = (await identityStates(repository)).filter((each) => each.isHeld);
+      const mirrors = await failingMirrors(repository.pool);
+      const sets = await waitingSets(repository.pool);
       // These are troubles, and no reason to take the service out.
       return {
         status: 'ok',
         ...(targets.length > 0 ? { targets } : {}),
         ...(warnings.length > 0 ? { keys: warnings } : {}),
         ...(identity.length > 0 ? { identity } : {}),
+        ...(mirrors.length > 0 ? { mirrors } : {}),
+        ...(sets.length > 0 ? { sets } : {}),
       };
     } catch (error) {
       repository.log.warn({ err: error }, 'the database does not answer');

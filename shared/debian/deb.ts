@@ -6,10 +6,11 @@
  */
 import { promisify } from 'node:util';
 import { gunzip, gunzipSync, zstdDecompress, zstdDecompressSync } from 'node:zlib';
-import { AppError, messageOf } from '../errors/app-error.ts';
+import { AppError, hasErrno, messageOf } from '../errors/app-error.ts';
 import { readArMembers, readExactly, type ArMember, type ReadAt } from './ar.ts';
 import { parseParagraph, type Paragraph } from './deb822.ts';
 import { isArchitectureName, isPackageName } from './names.ts';
+import { requireReadableRelations } from './relation-fields.ts';
 import { readTarFile } from './tar-file.ts';
 import { isValidVersion, withoutEpoch } from './version.ts';
 import { LzmaError, unpackXz } from './xz.ts';
@@ -92,8 +93,15 @@ async function decompress(
     if (memberName.endsWith('.zst')) return await unzstdAsync(bytes, limit);
     return memberName.endsWith('.xz') ? await decompressXz(bytes) : bytes;
   } catch (error) {
+    if (isOurFault(error)) throw error;
     throw invalid(`${memberName} cannot be unpacked: ${messageOf(error)}`, error);
   }
+}
+
+/** A program that is missing or cannot be started, a machine without memory: nothing that the package did. */
+export function isOurFault(error: unknown): boolean {
+  if (error instanceof AppError) return ['process-not-found', 'process-not-started'].includes(error.code);
+  return hasErrno(error, 'EMFILE', 'ENFILE', 'ENOMEM', 'EIO', 'EAGAIN', 'ENOSPC');
 }
 
 /**
@@ -131,6 +139,7 @@ function readControl(text: string): DebControl {
   let paragraph: Paragraph;
   try {
     paragraph = parseParagraph(text);
+    requireReadableRelations(paragraph);
   } catch (error) {
     throw invalid(`The control file cannot be read: ${messageOf(error)}`, error);
   }

@@ -14,7 +14,8 @@ const MAX_STDERR_BYTES = 4_096;
 
 /**
  * Passes `input` through a program and yields its output as it comes; the caller bounds how much it takes. A
- * caller that stops early ends the program. Throws `process-failed`, `process-not-started`.
+ * caller that stops early ends the program. Throws `process-failed`, `process-not-started`, and what
+ * `input` fails with.
  */
 export async function* filterThrough(
   argv: readonly [string, ...string[]],
@@ -24,8 +25,12 @@ export async function* filterThrough(
   const [command, ...args] = argv;
   const env = minimalEnvironment();
   const child = spawn(command, args, { env, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
+  let isStarted = true;
   const ended = new Promise<string>((resolve) => {
-    child.once('error', (error) => resolve(`could not be started: ${error.message}`));
+    child.once('error', (error) => {
+      isStarted = false;
+      resolve(`could not be started: ${error.message}`);
+    });
     child.once('close', (code, signal) => resolve(code === 0 ? '' : (signal ?? `exit ${String(code)}`)));
   });
   let killTimer: NodeJS.Timeout | undefined;
@@ -51,6 +56,10 @@ export async function* filterThrough(
     clearTimeout(killTimer);
   }
   const failure = await ended;
+  if (input.errored) throw input.errored;
   if (failure !== '')
-    throw new AppError('process-failed', `${command} failed (${failure}): ${stderr.trim()}`);
+    throw new AppError(
+      isStarted ? 'process-failed' : 'process-not-started',
+      `${command} failed (${failure}): ${stderr.trim()}`,
+    );
 }

@@ -11,6 +11,7 @@
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { AppError } from '../../../shared/errors/app-error.ts';
+import { isOurFault } from '../../../shared/debian/deb.ts';
 import { compareVersions } from '../../../shared/debian/version.ts';
 import type { Repository } from '../context.ts';
 import { Holdings } from '../generations/holdings.ts';
@@ -22,6 +23,7 @@ import { checkSet, type CheckedSet } from './check.ts';
 import { listSets, readManifest, type SetPlace } from './folder.ts';
 import { admit, ADMIT_REFUSALS } from './admit.ts';
 import { moveToQuarantine, quarantine } from './quarantine.ts';
+import { noteTrouble } from './trouble.ts';
 import { decideSet, derivedId, recordSet, rowId, type SetRecord } from './set-rows.ts';
 
 /** Sets in one generation: bounds the disk that copies take; the rest waits for the next one. */
@@ -85,7 +87,16 @@ async function takeSets(
   }
   if (admitted.length === 0) return false;
   await repository.step('sets-in-pool');
-  await publishSets(repository, lock, holdings, admitted);
+  try {
+    await publishSets(repository, lock, holdings, admitted);
+  } catch (error) {
+    await noteTrouble(
+      repository,
+      admitted.map(({ record }) => record.id),
+      error,
+    );
+    throw error;
+  }
   return true;
 }
 
@@ -110,6 +121,7 @@ async function guarded<T>(
   } catch (error) {
     const { queue, product, id } = place;
     repository.log.error({ err: error, queue, product, set: id }, 'set not taken, tried again later');
+    await noteTrouble(repository, [rowId(place), derivedId(place)], error);
     return null;
   }
 }
@@ -137,7 +149,7 @@ async function check(repository: Repository, place: SetPlace, work: string): Pro
     const product = requireProduct(repository.common, place.product);
     return { record, set: await checkSet(place, found, product, path.join(work, record.id)) };
   } catch (error) {
-    if (!(error instanceof AppError)) throw error;
+    if (!(error instanceof AppError) || isOurFault(error)) throw error;
     await quarantine(repository, place, record, error);
     return null;
   }
