@@ -45,6 +45,16 @@ export async function listMirrors(database: Queryable): Promise<MirrorRow[]> {
   return rows.map(parseRow);
 }
 
+/** Those whose last update failed, for health. */
+export async function failingMirrors(
+  database: Queryable,
+): Promise<{ name: string; code: string | null; failures: number }[]> {
+  const { rows } = await database.query<{ name: string; code: string | null; failures: number }>(
+    `select name, error_code as code, failures from mirrors where status = 'failed' order by name`,
+  );
+  return rows;
+}
+
 /** Throws `mirror-unknown`. */
 export async function requireMirror(database: Queryable, name: string): Promise<MirrorRow> {
   const { rows } = await database.query<MirrorRow>(`select ${COLUMNS} from mirrors where name = $1`, [name]);

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { AppError, messageOf } from '../../../shared/errors/app-error.ts';
 import { tryLockFile } from '../../../shared/files/lock.ts';
 import type { Repository } from '../context.ts';
+import { isFiltered } from './definition.ts';
 import { NO_CREDENTIALS, readCredentials } from './fetch/credentials.ts';
 import { RETRY_FIRST_MS, type Fetching } from './fetch/download.ts';
 import { createLimiter } from './fetch/limiter.ts';
@@ -101,6 +102,8 @@ async function runUpdate(
   places: MirrorPlaces,
   options: UpdateOptions,
 ): Promise<UpdateReport> {
+  // Ours signs what is filtered: which keys there are now, before anything is decided by them.
+  if (isFiltered(mirror)) await repository.signer.refresh();
   const origin = await openOrigin(repository, mirror);
   const { settings } = mirror;
   const fetching: Fetching = {

@@ -9,7 +9,7 @@ const RETRY_MAX_MS = 6 * 3600_000;
 export function nextRun(expression: string): Date | null {
   const task = createTask(expression, () => undefined);
   try {
-    return task.getNextRun();
+    return task.getNextRuns(1)[0] ?? null; // getNextRun knows nothing before the start
   } finally {
     void task.destroy();
   }
