@@ -99,6 +99,20 @@ describe('the files of a source', () => {
     expect(await readSourceList(files)).toEqual(['debian/rules', 'extra/lib.c', 'src/main.c']);
   });
 
+  it('that are broken are refused, and nothing else happens', async () => {
+    const file = path.join(root, 'broken_1-1.diff.gz');
+    writeFileSync(file, 'no gzip at all');
+    await expect(readSourceList([file])).rejects.toMatchObject({ code: 'deb-invalid' });
+  });
+
+  it.each(['tar.xz', 'tar.gz', 'diff.gz'])(
+    'that cannot be read (%s) are our own trouble, not the package’s',
+    async (ending) => {
+      const file = path.join(root, `absent.${ending}`);
+      await expect(readSourceList([file])).rejects.toMatchObject({ code: 'ENOENT' });
+    },
+  );
+
   it('are a tar and what a diff adds in format 1.0', async () => {
     write('old-1/a.c');
     const diff =

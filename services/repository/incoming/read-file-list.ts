@@ -6,13 +6,13 @@ import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
-import { readDebMembers, unpackSmall } from '../../../shared/debian/deb.ts';
+import { isOurFault, readDebMembers, unpackSmall } from '../../../shared/debian/deb.ts';
 import { TarPaths, type TarPathsOptions } from '../../../shared/debian/tar-paths.ts';
 import { AppError, messageOf } from '../../../shared/errors/app-error.ts';
 import { filterThrough } from '../../../shared/process/filter.ts';
 
 /** As much as an uploaded file may unpack to (uploadLimits.unpackedBytes); the largest in Debian have 20 GiB. */
-export const MAX_UNPACKED_BYTES = 64 * 1024 ** 3;
+const MAX_UNPACKED_BYTES = 64 * 1024 ** 3;
 /** Packed and unpacked sizes up to which a member is read at once: a child would take ten times as long. */
 const SMALL_MEMBER_BYTES = 64 * 1024;
 const SMALL_TAR_BYTES = 2 * 1024 * 1024;
@@ -75,17 +75,23 @@ export async function readTarPaths(
   options: TarPathsOptions,
 ): Promise<string[]> {
   const reader = new TarPaths(options);
+  for await (const bytes of readUnpacked(input, name)) reader.push(bytes);
+  return reader.finish();
+}
+
+/** What a file unpacks to, by its name's ending. Throws `deb-invalid` when it cannot or is too much; other errors are ours. */
+export async function* readUnpacked(input: Readable, name: string): AsyncGenerator<Buffer> {
   let unpackedBytes = 0;
   try {
     for await (const bytes of unpacked(input, name)) {
       unpackedBytes += bytes.length;
       if (unpackedBytes > MAX_UNPACKED_BYTES)
         throw new AppError('deb-invalid', `${name} unpacks to too much`);
-      reader.push(bytes);
+      yield bytes;
     }
-    return reader.finish();
   } catch (error) {
-    if (error instanceof AppError && error.code === 'deb-invalid') throw error;
+    if ((error instanceof AppError && error.code === 'deb-invalid') || isOurFault(error)) throw error;
+    if (input.errored) throw input.errored; // a disk that cannot be read
     throw new AppError('deb-invalid', `${name} cannot be unpacked: ${messageOf(error)}`, { cause: error });
   } finally {
     input.destroy();

@@ -1,11 +1,10 @@
 /** What a source package unpacks to, by dpkg-source(1): its tars laid over each other, or a tar and a diff. */
 import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
-import { createGunzip } from 'node:zlib';
-import { cleanPath } from '../../../shared/debian/tar-paths.ts';
+import { cleanPath, MAX_PATH_BYTES, MAX_TAR_PATHS } from '../../../shared/debian/tar-paths.ts';
 import { AppError } from '../../../shared/errors/app-error.ts';
-import { MAX_UNPACKED_BYTES, readTarPaths, sortedPaths } from './read-file-list.ts';
+import { readTarPaths, readUnpacked, sortedPaths } from './read-file-list.ts';
 
+const MAX_LINE_CHARACTERS = 2 * MAX_PATH_BYTES;
 const TAR = /\.tar\.(?:gz|xz|bz2|lzma|zst)$/;
 const COMPONENT = /\.orig-([A-Za-z0-9-]+)\.tar\.[a-z0-9]+$/;
 const DEBIAN = /\.debian\.tar\.[a-z0-9]+$/;
@@ -38,19 +37,16 @@ function inTree(file: string, each: string): string {
 /** Files that a diff of format 1.0 makes or changes. */
 async function readDiffPaths(file: string): Promise<string[]> {
   const paths: string[] = [];
-  const input = createReadStream(file);
-  const text = input.pipe(createGunzip()).setEncoding('latin1');
-  let unpackedBytes = 0;
-  try {
-    for await (const line of createInterface({ input: text, crlfDelay: Infinity })) {
-      unpackedBytes += line.length;
-      if (unpackedBytes > MAX_UNPACKED_BYTES)
-        throw new AppError('deb-invalid', `${file} unpacks to too much`);
+  let rest = '';
+  for await (const bytes of readUnpacked(createReadStream(file), file)) {
+    const lines = (rest + bytes.toString('latin1')).split('\n');
+    // A line that is longer than any path names none.
+    rest = (lines.pop() ?? '').slice(0, MAX_LINE_CHARACTERS);
+    for (const line of lines) {
       const named = /^\+\+\+ ([^\t]+)/.exec(line)?.[1];
       if (named !== undefined) paths.push(inTree(file, cleanPath(named)));
     }
-  } finally {
-    input.destroy();
+    if (paths.length > MAX_TAR_PATHS) throw new AppError('deb-invalid', `${file} changes too many files`);
   }
   return paths;
 }

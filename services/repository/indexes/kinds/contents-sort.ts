@@ -2,11 +2,9 @@
  * Every path of an archive in order, however many there are: Debian's main has some twelve million, which do
  * not fit into memory, so sort(1) sorts them on the disk.
  */
-import { createReadStream, createWriteStream } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { open, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { finished } from 'node:stream/promises';
-import { once } from 'node:events';
 import { minimalEnvironment, runChecked } from '../../../../shared/process/run.ts';
 import { forEachBatch } from './batches.ts';
 import type { KindContext, Packages } from './kind.ts';
@@ -51,17 +49,16 @@ async function writeUnsorted(
   packages: Packages,
   { fileLists, locationOf }: SortContext,
 ): Promise<void> {
-  const stream = createWriteStream(file, { encoding: 'latin1' });
+  const handle = await open(file, 'w');
   try {
     await forEachBatch(packages, fileLists, async (each, paths) => {
       if (paths.length === 0) return;
       const end = `${SEPARATOR}${locationOf(each)}\n`;
-      if (!stream.write(`${paths.join(end)}${end}`)) await once(stream, 'drain');
+      await handle.writeFile(Buffer.from(`${paths.join(end)}${end}`, 'latin1'));
     });
   } finally {
-    stream.end();
+    await handle.close();
   }
-  await finished(stream);
 }
 
 async function* grouped(file: string): AsyncGenerator<[string, string[]]> {
