@@ -97,17 +97,21 @@ async function measureSize(folder: string, size: number, only: string[] | null):
   });
   for (const name of ['reprepro', 'aptly', 'ftparchive']) await mkdir(at(name).folder);
   const both = reprepro(at('reprepro'));
-  const own = await autobuilder(path.join(folder, 'autobuilder'));
-  const contenders = [own, both.gz, both.xz, aptly(at('aptly')), ftparchive(at('ftparchive'))];
+  const own = await autobuilder(path.join(folder, 'autobuilder'), false);
+  const full = await autobuilder(path.join(folder, 'autobuilder-all'), true);
+  const contenders = [own, full, both.gz, both.xz, aptly(at('aptly')), ftparchive(at('ftparchive'))];
   const rows: Row[] = [];
   try {
     for (const each of contenders) {
-      if (only !== null && !only.some((name) => each.name.startsWith(name))) continue;
-      rows.push(await measureContender(each, size, stock, each === own ? own : null));
+      if (only !== null && !only.some((name) => each.name.toLowerCase().includes(name.toLowerCase())))
+        continue;
+      rows.push(
+        await measureContender(each, size, stock, [own, full].find((other) => other === each) ?? null),
+      );
       await each.close();
     }
   } finally {
-    await own.close();
+    for (const each of [own, full]) await each.close();
     await runProgram(['gpgconf', '--homedir', key.gnupgHome, '--kill', 'all']);
     await rm(folder, { recursive: true, force: true });
   }

@@ -4,11 +4,13 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readlink, rename, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { homeFolders, type Home } from '../../shared/config/home.ts';
-import { stopEmbeddedDatabase } from '../../shared/database/embedded/server.ts';
+import { ensureEmbeddedDatabase, stopEmbeddedDatabase } from '../../shared/database/embedded/server.ts';
 import { databaseLayout } from '../../shared/database/embedded/layout.ts';
+import { createPool, transaction } from '../../shared/database/pool.ts';
+import { orderRemoval } from '../../shared/protocol/removal-order.ts';
 import { minimalEnvironment } from '../../shared/process/run.ts';
 import { waitFor } from '../../test/support/wait.ts';
 import type { Contender } from './contender.ts';
@@ -36,17 +38,20 @@ interface Own {
   service: ChildProcess | null;
 }
 
-/** Makes a home in `folder`; the database starts with the first command. */
-export async function autobuilder(folder: string): Promise<OwnContender> {
+/**
+ * Makes a home in `folder`; the database starts with the first command. `allIndexes`: with Contents and
+ * Translation-en, as it is by default, which the peers do not make.
+ */
+export async function autobuilder(folder: string, allIndexes: boolean): Promise<OwnContender> {
   await mkdir(folder, { recursive: true, mode: 0o755 });
   const home = homeFolders(folder);
   const env = minimalEnvironment({ AUTOBUILDER_HOME: folder, LOG_LEVEL: 'warn' });
-  await writeFile(path.join(folder, 'autobuilder.yaml'), JSON.stringify(configuration()));
+  await writeFile(path.join(folder, 'autobuilder.yaml'), JSON.stringify(configuration(allIndexes)));
   const own: Own = { home, env, service: null };
   let servicePeakMb = 0;
   return {
-    name: 'Autobuilder',
-    offers: 'gz, xz, signed, by-hash',
+    name: allIndexes ? 'Autobuilder, all indexes' : 'Autobuilder',
+    offers: `gz, xz, signed, by-hash${allIndexes ? ', Contents, Translation-en' : ''}`,
     isFull: true,
     importAll: async (packages) => importAll(own, path.dirname(packages[0]?.file ?? '')),
     add: (packages) => handOver(own, packages),
@@ -63,11 +68,12 @@ export async function autobuilder(folder: string): Promise<OwnContender> {
   };
 }
 
-function configuration(): unknown {
+function configuration(all: boolean): unknown {
   const sources = [{ uris: ['http://archive.example.org/debian'], suites: ['bench'], components: ['main'] }];
   return {
     products: { [AT.product]: { architectures: ['amd64'], sources } },
-    repository: { listen: '127.0.0.1:0' },
+    // The same files as everybody else makes; see `allIndexes`.
+    repository: { listen: '127.0.0.1:0', keyringPackage: false, contents: all, translations: all },
   };
 }
 
@@ -85,10 +91,18 @@ async function handOver(own: Own, packages: readonly MadePackage[]): Promise<Cos
     await settle(own);
     return inServers(await roots(own), async () => {
       const incoming = path.join(own.home.repositoryIncoming, AT.queue, AT.product);
+      const before = await current(own);
       for (const set of sets) await rename(set, path.join(incoming, path.basename(set)));
-      await until(async () => (await Promise.all(sets.map((set) => isGone(incoming, set)))).every(Boolean));
+      if (sets.length === 1) await until(async () => (await current(own)) !== before);
+      else
+        await until(async () => (await Promise.all(sets.map((set) => isGone(incoming, set)))).every(Boolean));
     });
   });
+}
+
+/** What clients of staging see. */
+async function current(own: Own): Promise<string> {
+  return readlink(path.join(own.home.staging, AT.queue, 'dists', AT.product));
 }
 
 /** The folder in incoming goes after the generation with it is switched to. */
@@ -96,11 +110,27 @@ async function isGone(incoming: string, set: string): Promise<boolean> {
   return (await stat(path.join(incoming, path.basename(set))).catch(() => null)) === null;
 }
 
+/** As the web and the API do it: an order, which the service carries out. */
 async function remove(own: Own, each: MadePackage): Promise<Cost> {
   return withService(own, async () => {
     await settle(own);
-    const { queue, product } = AT;
-    return runCommand(own, ['remove', each.name, '--queue', queue, '--product', product]);
+    const pool = createPool(await ensureEmbeddedDatabase(own.home.database), 'repository', () => undefined);
+    try {
+      return await inServers(await roots(own), async () => {
+        const wanted = { ...AT, source: each.name, version: null, force: true, requestedBy: null };
+        const id = await transaction(pool, (client) => orderRemoval(client, wanted));
+        await until(async () => {
+          const { rows } = await pool.query<{ status: string; reason: string | null }>(
+            'select status, reason from orders where id = $1',
+            [id],
+          );
+          if (rows[0]?.status === 'refused') throw new Error(`not removed: ${rows[0].reason ?? ''}`);
+          return rows[0]?.status === 'done';
+        });
+      });
+    } finally {
+      await pool.end();
+    }
   });
 }
 
@@ -157,6 +187,10 @@ async function stopService(own: Own): Promise<void> {
 async function settle(own: Own): Promise<void> {
   const marker = path.join(own.home.staging, AT.queue, `.${AT.product}.changed`);
   await waitFor('live to be up to date', async () => !(await stat(marker).catch(() => null)), WAIT_MS);
+  // Release counts seconds: generations in quick succession would wait for the clock, not for the work.
+  const release = path.join(own.home.staging, AT.queue, 'dists', AT.product, 'Release');
+  const nextMs = (await stat(release)).mtimeMs + 1000;
+  await waitFor('the next second', () => Date.now() > nextMs, WAIT_MS);
 }
 
 async function until(probe: () => Promise<boolean>): Promise<void> {

@@ -36,7 +36,7 @@ export function summary(rows: readonly Row[], own: string): Record<string, unkno
     rows.find((row) => row.contender === own && row.size === size)?.costs['add one']?.wallS;
   const [small, large] = [wall(10_000), wall(100_000)];
   const memory = rows
-    .filter((row) => row.contender === own)
+    .filter((row) => row.contender.startsWith(own))
     .flatMap((row) => Object.values(row.costs).map((cost) => cost.peakMb));
   return {
     add_one_ratio_to_fastest_peer: ratios('add one', () => true),
@@ -57,9 +57,10 @@ function ratio(
   action: Action,
   isPeer: (row: Row) => boolean,
 ): number | null {
+  const isOwn = (row: Row): boolean => row.contender.startsWith(own);
   const walls = (isOurs: boolean): number[] =>
     rows
-      .filter((row) => row.size === size && (row.contender === own) === isOurs && (isOurs || isPeer(row)))
+      .filter((row) => row.size === size && (isOurs ? row.contender === own : !isOwn(row) && isPeer(row)))
       .flatMap((row) => row.costs[action]?.wallS ?? []);
   const [ours] = walls(true);
   const peers = walls(false);

@@ -2,6 +2,7 @@ import type { Cli } from '../../../shared/cli/program.ts';
 import { addCheckCommand } from './check.ts';
 import { addGcCommand } from './gc.ts';
 import { addGenerationCommands } from './generations.ts';
+import { addPublishCommand } from './publish.ts';
 import { addRemoveCommand } from './remove.ts';
 import { addRetentionCommand } from './retention.ts';
 import { addIdentityCommands } from './identity.ts';
@@ -17,6 +18,7 @@ export function addRepositoryCommands(cli: Cli): void {
   addCheckCommand(cli);
   addGcCommand(cli);
   addGenerationCommands(cli);
+  addPublishCommand(cli);
   addRemoveCommand(cli);
   addRetentionCommand(cli);
   addIdentityCommands(cli);
