@@ -4,6 +4,7 @@ import { writeSnapshot } from './accounts/snapshot.ts';
 import { startBaseSchedule } from './bases/refresh.ts';
 import { startBuildme } from './buildme/service.ts';
 import { openGarage } from './context.ts';
+import { mailKeyWarnings } from './keys/mails.ts';
 import { createDispatcher } from './dispatch/dispatcher.ts';
 import { startWorker } from './mail/worker.ts';
 import { mailOrders } from './orders/mail.ts';
@@ -22,7 +23,12 @@ await runService('garage', async (log) => {
   const worker = await startWorker(garage);
   const bases = startBaseSchedule(garage);
   const web = await startWeb(garage);
-  const buildme = await startBuildme(garage, [dispatch, () => mailOrders(garage), () => worker.sweep()]);
+  const buildme = await startBuildme(garage, [
+    dispatch,
+    () => mailOrders(garage),
+    () => mailKeyWarnings(garage),
+    () => worker.sweep(),
+  ]);
   return {
     ready: { address: web.address, dispatches },
     async close() {

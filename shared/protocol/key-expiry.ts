@@ -7,7 +7,9 @@ export const WARNING_DAYS = [0, 1, 7, 30] as const;
 export interface KeyWarning {
   /** The threshold that was passed: 0, 1, 7 or 30; null for another problem. */
   days: number | null;
-  /** One sentence, with what to do. */
+  /** A few words: the subject of a mail. */
+  subject: string;
+  /** One or two sentences, with what to do. */
   text: string;
 }
 
@@ -16,19 +18,22 @@ export function keyWarning(
   key: { fingerprint: string; expiresAt: Date | null; problem: string | null },
   now: Date,
 ): KeyWarning | null {
-  const leftMs = key.expiresAt === null ? Number.POSITIVE_INFINITY : key.expiresAt.getTime() - now.getTime();
-  const days = WARNING_DAYS.find((each) => leftMs <= each * DAY_MS);
+  const { expiresAt, problem } = key;
   const id = key.fingerprint.slice(-16);
-  const todo = `autobuilder key extend ${id}, or retire it if another key signs; see autobuilder key status`;
-  if (days === undefined) {
-    return key.problem === null
-      ? null
-      : { days: null, text: `Archive key ${id} cannot sign: ${key.problem}` };
+  const leftMs = expiresAt === null ? Number.POSITIVE_INFINITY : expiresAt.getTime() - now.getTime();
+  const days = WARNING_DAYS.find((each) => leftMs <= each * DAY_MS);
+  if (days === undefined || expiresAt === null) {
+    if (problem === null) return null;
+    const subject = `archive key ${id} cannot sign`;
+    return { days: null, subject, text: `Archive key ${id} cannot sign: ${problem}` };
   }
-  const when = key.expiresAt?.toISOString().slice(0, 16).replace('T', ' ') ?? '';
-  const text =
-    days === 0
-      ? `Archive key ${id} ended on ${when} UTC: clients refuse what it signed. Do: ${todo}`
-      : `Archive key ${id} ends on ${when} UTC, within ${String(days)} ${days === 1 ? 'day' : 'days'}. Before: ${todo}`;
-  return { days, text };
+  const when = expiresAt.toISOString().slice(0, 16).replace('T', ' ');
+  const todo = `autobuilder key extend ${id}, or retire it if another key signs; see autobuilder key status`;
+  if (days === 0) {
+    const text = `Archive key ${id} ended on ${when} UTC: clients refuse what it signed. Do: ${todo}`;
+    return { days, subject: `archive key ${id} has ended`, text };
+  }
+  const near = `within ${String(days)} ${days === 1 ? 'day' : 'days'}`;
+  const text = `Archive key ${id} ends on ${when} UTC, ${near}. Before: ${todo}`;
+  return { days, subject: `archive key ${id} ends ${near}`, text };
 }

@@ -9,6 +9,8 @@
  *   repository, read by garage for pages (generation-history.ts says how).
  * - `repository.sync_targets`, `repository.sync_states`: live targets (`SyncTargetRow`), read by garage for pages and
  *   for the places that clients fetch from.
+ * - `repository.archive_keys` (`ArchiveKeyRow`), `repository.signing_state` (`SigningStateRow`, one row): the keys that
+ *   sign and whether signatures come; read by garage to warn admins.
  * - `garage.check_results`: a view (`CheckResultRow`), read by the repository: what was found when built packages
  *   were checked, of each build's last success.
  * - `garage.promotion_rights`: a view (login, admin, product, source), read by the repository: a row
@@ -155,4 +157,24 @@ export interface SyncTargetRow {
   next_try_at: Date | null;
   error: string | null;
   synced_at: Date | null;
+}
+
+export interface ArchiveKeyRow {
+  /** Upper-case hexadecimal. */
+  fingerprint: string;
+  user_id: string;
+  backend: 'file' | 'gpg';
+  /** `announced` and `active` keys are what clients should know; `active` ones sign. */
+  state: 'new' | 'announced' | 'active' | 'retired';
+  /** null: never. */
+  expires_at: Date | null;
+  /** Why it cannot sign, for people; null when it can. */
+  problem: string | null;
+}
+
+export interface SigningStateRow {
+  /** null while signatures come. */
+  code: string | null;
+  message: string | null;
+  since: Date;
 }

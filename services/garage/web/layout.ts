@@ -1,5 +1,6 @@
 /** What every page has around it. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { signingWarnings, type SigningWarning } from '../keys/warnings.ts';
 import { html, type Content, type Markup } from './markup.ts';
 
 export interface Page {
@@ -25,10 +26,11 @@ const ADMIN_NAVIGATION = [['/mails', 'Mails']] as const;
 
 /** Sends a page; its status is what `reply` already says. */
 export async function sendPage(request: FastifyRequest, reply: FastifyReply, page: Page): Promise<unknown> {
+  const warnings = await warningsFor(request);
   const csrf = request.account ? reply.generateCsrf() : '';
   reply.header('cache-control', request.account ? 'private, no-store' : 'no-cache');
   reply.header('vary', 'Cookie');
-  return reply.type('text/html; charset=utf-8').send(frame(request, page, csrf).toString());
+  return reply.type('text/html; charset=utf-8').send(frame(request, page, csrf, warnings).toString());
 }
 
 /** The hidden field that every form that posts carries. */
@@ -36,7 +38,26 @@ export function csrfField(reply: FastifyReply): Markup {
   return html`<input type="hidden" name="_csrf" value="${reply.generateCsrf()}" />`;
 }
 
-function frame(request: FastifyRequest, page: Page, csrf: string): Markup {
+/** Admins read on every page what will stop the repository; a failure to find out stops no page. */
+async function warningsFor(request: FastifyRequest): Promise<SigningWarning[]> {
+  if (!request.account?.admin) return [];
+  return signingWarnings(request.server.web.garage.pool, new Date()).catch((error: unknown) => {
+    request.log.warn({ err: error }, 'the state of the archive keys cannot be read');
+    return [];
+  });
+}
+
+function banner(warnings: readonly SigningWarning[]): Markup | null {
+  if (warnings.length === 0) return null;
+  return html`<div class="notice bad" role="alert">${warnings.map(({ text }) => html`<p>${text}</p>`)}</div>`;
+}
+
+function frame(
+  request: FastifyRequest,
+  page: Page,
+  csrf: string,
+  warnings: readonly SigningWarning[],
+): Markup {
   const { site, assets } = request.server.web;
   return html`<!doctype html>
     <html lang="en">
@@ -56,6 +77,7 @@ function frame(request: FastifyRequest, page: Page, csrf: string): Markup {
           ${navigation(request)} ${who(request, csrf)}
         </header>
         <main id="main">
+          ${banner(warnings)}
           <h1>${page.heading ?? page.title}</h1>
           ${page.body}
         </main>
