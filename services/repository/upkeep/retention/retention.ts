@@ -79,7 +79,7 @@ async function plan(repository: Repository, database: Queryable, at: At): Promis
   return planRetention({
     packages: rows,
     rule: requireQueue(repository.common, at.queue).retention,
-    now: new Date(),
+    now: repository.now(),
     later: await laterHolds(repository, database, at),
     stanzas: async () => {
       const ids = rows.map((row) => row.id);
