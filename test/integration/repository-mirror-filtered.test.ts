@@ -29,11 +29,17 @@ afterAll(() => repository.dispose());
 beforeEach(() => archive.publish());
 afterEach(() => removeMirror(repository, 'up', { keepFiles: false }));
 
-type Filter = { packages?: string[]; sections?: string[]; priorities?: string[]; withDependencies?: boolean };
+type Filter = {
+  packages?: string[];
+  sections?: string[];
+  priorities?: string[];
+  also?: string[];
+  withDependencies?: boolean;
+};
 const add = (filter: Filter, more: { sources?: boolean; architectures?: string[] } = {}): Promise<void> =>
   addMirror(repository, archive, `file://${archive.root}`, {
     ...more,
-    filter: { packages: [], sections: [], priorities: [], withDependencies: false, ...filter },
+    filter: { packages: [], sections: [], priorities: [], also: [], withDependencies: false, ...filter },
   });
 
 describe('a filtered mirror', () => {
@@ -41,6 +47,7 @@ describe('a filtered mirror', () => {
     ['names', { packages: ['hel*', 'o?her'] }, ['hello', 'other']],
     ['sections', { sections: ['games'] }, ['other']],
     ['priorities', { priorities: ['extra', 'required'] }, ['other']],
+    ['priorities, and names beside', { priorities: ['extra'], also: ['libh*'] }, ['other', 'libhello']],
     ['all that is given', { packages: ['*'], sections: ['web'] }, ['hello', 'foreign']],
   ])('holds what %s mean', async (_what, filter, expected) => {
     await add(filter);

@@ -13,6 +13,7 @@ export interface MirrorOptions {
   package?: string[];
   section?: string[];
   priority?: string[];
+  also?: string[];
   withDependencies?: boolean;
   source?: boolean;
   udeb?: boolean;
@@ -37,6 +38,7 @@ export function addMirrorOptions(command: Command): Command {
     .option('--package <glob>', 'only packages of such names; may be repeated (all: no limit)', collect)
     .option('--section <name>', 'only packages of this section; may be repeated (all: no limit)', collect)
     .option('--priority <name>', 'only packages of this priority; may be repeated (all: no limit)', collect)
+    .option('--also <glob>', 'beside all that, packages of such names; may be repeated (none)', collect)
     .option('--with-dependencies', 'and what those packages depend on')
     .option('--no-with-dependencies', 'those packages only')
     .option('--source', 'source packages too')
@@ -74,6 +76,7 @@ export function readSettings(options: MirrorOptions, before: MirrorSettings): Mi
       packages: list(options.package, before.filter.packages, 'all'),
       sections: list(options.section, before.filter.sections, 'all'),
       priorities: list(options.priority, before.filter.priorities, 'all'),
+      also: list(options.also, before.filter.also, 'none'),
       withDependencies: options.withDependencies ?? before.filter.withDependencies,
     },
     ...replaced('schedule', options.schedule, (text) => text),

@@ -29,6 +29,8 @@ const filterShape = z.strictObject({
   packages: list(glob),
   sections: list(word),
   priorities: list(word),
+  /** Beside all that: what a base needs is `required` packages and some by name. */
+  also: list(glob),
   /** And what they depend on, out of the same archive. */
   withDependencies: z.boolean().default(false),
 });
@@ -75,7 +77,7 @@ export interface MirrorDefinition {
  * archive's own indexes and signatures.
  */
 export function isFiltered({ settings: { filter } }: Pick<MirrorDefinition, 'settings'>): boolean {
-  return filter.packages.length + filter.sections.length + filter.priorities.length > 0;
+  return filter.packages.length + filter.sections.length + filter.priorities.length + filter.also.length > 0;
 }
 
 /** The address without a slash at its end. Throws `mirror-url-invalid`. */

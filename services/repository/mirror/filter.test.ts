@@ -12,7 +12,7 @@ function stanza(name: string, more: Partial<BinaryStanza> = {}): BinaryStanza {
   };
 }
 const filter = (more: Partial<Parameters<typeof isMeant>[0]>): Parameters<typeof isMeant>[0] => ({
-  ...{ packages: [], sections: [], priorities: [], withDependencies: true },
+  ...{ packages: [], sections: [], priorities: [], also: [], withDependencies: true },
   ...more,
 });
 const chosen = (packages: BinaryStanza[], ...globs: string[]) =>
@@ -39,6 +39,8 @@ describe('a filter', () => {
     expect(isMeant(filter({ sections: ['contrib/net'], packages: ['c*'] }), net)).toBe(true);
     expect(isMeant(filter({ sections: ['net'], packages: ['w*'] }), net)).toBe(false);
     expect(isMeant(filter({ priorities: ['required'] }), net)).toBe(false);
+    expect(isMeant(filter({ priorities: ['required'], also: ['curl'] }), net)).toBe(true);
+    expect(isMeant(filter({ also: ['wget'] }), net)).toBe(false);
   });
 
   it('follows dependencies: the first alternative that is there, the newest version that is allowed', () => {

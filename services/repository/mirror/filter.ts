@@ -33,12 +33,14 @@ function matchesSection(wanted: string, section: string): boolean {
   return wanted === section || section.endsWith(`/${wanted}`);
 }
 
-/** True when a package is meant by every kind of criterion that is given. */
+/** True when a package is meant by every kind of criterion that is given, or by what is asked for beside them. */
 export function isMeant(
   filter: MirrorFilter,
   each: Pick<BinaryStanza, 'name' | 'section'> & { priority: string | null },
 ): boolean {
-  const { packages, sections, priorities } = filter;
+  const { packages, sections, priorities, also } = filter;
+  if (also.some((glob) => matchesGlob(glob, each.name))) return true;
+  if (packages.length + sections.length + priorities.length === 0) return also.length === 0;
   if (packages.length > 0 && !packages.some((glob) => matchesGlob(glob, each.name))) return false;
   if (sections.length > 0 && !sections.some((wanted) => matchesSection(wanted, each.section))) return false;
   return priorities.length === 0 || (each.priority !== null && priorities.includes(each.priority));
