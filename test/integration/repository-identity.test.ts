@@ -1,5 +1,5 @@
 /** What clients know an archive by does not change by accident; Section and Priority change when an admin says so. */
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CommonConfig } from '../../shared/config/common.ts';
@@ -15,6 +15,7 @@ import {
 import { sweepQueue } from '../../services/repository/incoming/manager.ts';
 import { placesOf } from '../../services/repository/places.ts';
 import { createRqp } from '../../services/repository/sync/rqp.ts';
+import { commandLine } from './repository-command-line.ts';
 import {
   handOver,
   makeAptClient,
@@ -214,5 +215,66 @@ describe('overrides', () => {
     await expect(setOverride(repository.pool, key, { priority: 'best', ...by })).rejects.toThrow(
       'Policy 2.5',
     );
+  });
+});
+
+describe('the command line', () => {
+  test('sets, lists and removes overrides, and says what it was given wrongly', async () => {
+    const set = await commandLine(repository, [
+      'override',
+      'set',
+      'tool',
+      '--section',
+      'admin',
+      '--queue',
+      'devel',
+    ]);
+    expect(set).toMatchObject({
+      code: 0,
+      out: 'tool has Section admin in devel for bookworm; the next sweep publishes it\n',
+    });
+    expect(set.err).toBe('note: there is no deb tool for bookworm yet\n');
+    const list = await commandLine(repository, ['override', 'list', 'tool', '--json']);
+    expect(JSON.parse(list.out)).toMatchObject([
+      { package: 'tool', type: 'deb', queue: 'devel', section: 'admin', priority: null },
+    ]);
+    for (const wrong of [
+      ['--section', 'UTILS'],
+      ['--priority', 'best'],
+      [],
+      ['--section', 'net', '--type', 'rpm'],
+    ]) {
+      expect((await commandLine(repository, ['override', 'set', 'tool', ...wrong])).code).toBe(1);
+    }
+    expect((await commandLine(repository, ['override', 'remove', 'tool', '--queue', 'devel'])).code).toBe(0);
+    expect((await commandLine(repository, ['override', 'remove', 'tool', '--queue', 'devel'])).err).toContain(
+      'There is no override of deb tool in devel for bookworm',
+    );
+  });
+
+  test('lists identities and accepts a change, which it tells first', async () => {
+    const listed = await commandLine(repository, ['identity', 'list']);
+    expect([listed.code, listed.out]).toEqual([0, expect.stringContaining('as configured')]);
+    const unchanged = await commandLine(repository, ['identity', 'accept', 'devel']);
+    expect([unchanged.code, unchanged.err]).toEqual([1, expect.stringContaining('changes nothing')]);
+    const file = path.join(repository.home.root, 'autobuilder.yaml');
+    const before = await readFile(file, 'utf8');
+    await writeFile(file, JSON.stringify({ ...(JSON.parse(before) as object), name: 'Renamed' }));
+    try {
+      const held = await commandLine(repository, ['identity', 'list']);
+      expect(process.exitCode).toBe(1);
+      expect(held.out).toContain("Origin changes from 'Autobuilder' to 'Renamed'");
+      const dry = await commandLine(repository, ['identity', 'accept', 'devel', '--dry-run']);
+      expect([dry.code, dry.out]).toEqual([0, expect.stringContaining('nothing was accepted')]);
+      expect((await commandLine(repository, ['identity', 'accept', 'devel'])).code).toBe(0);
+      const states = JSON.parse(
+        (await commandLine(repository, ['identity', 'list', '--json'])).out,
+      ) as object[];
+      expect(states[0]).toMatchObject({ queue: 'devel', isHeld: false });
+    } finally {
+      process.exitCode = 0;
+      await writeFile(file, before);
+      await repository.pool.query('delete from accepted_identities');
+    }
   });
 });
