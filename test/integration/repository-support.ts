@@ -7,19 +7,16 @@ import type { FastifyInstance } from 'fastify';
 import type { z } from 'zod';
 import { homeFolders } from '../../shared/config/home.ts';
 import { loadConfig } from '../../shared/config/load.ts';
-import { createPool } from '../../shared/database/pool.ts';
 import { hashFile } from '../../shared/files/hash-file.ts';
-import { createLogger } from '../../shared/log/logger.ts';
 import { minimalEnvironment, run, runChecked, type RunResult } from '../../shared/process/run.ts';
 import type { SetManifest } from '../../shared/protocol/set.ts';
 import { repositorySection } from '../../services/repository/config.ts';
 import type { Repository } from '../../services/repository/context.ts';
 import { sweepQueue } from '../../services/repository/incoming/manager.ts';
 import { buildLiveServer } from '../../services/repository/live/server.ts';
-import { createMetrics } from '../../services/repository/metrics.ts';
 import { queueProducts } from '../../services/repository/places.ts';
 import { publishKey } from '../../services/repository/signing/publish-key.ts';
-import { createSigner, ensureArchiveKey } from '../../services/repository/signing/in-process.ts';
+import { attachRepository } from './attach-repository.ts';
 import { createTestDatabase } from '../support/test-database.ts';
 
 export interface TestRepository extends Repository {
@@ -91,19 +88,6 @@ export async function openTestRepository(
       await rm(root, { recursive: true, force: true });
     },
   };
-}
-
-/** A repository on what is there already, for a test or for a child process of it. */
-export async function attachRepository(
-  place: Pick<Repository, 'home' | 'common' | 'config' | 'databaseUrl'>,
-  hooks: Pick<Repository, 'step' | 'now'>,
-): Promise<Repository> {
-  const log = createLogger('repository');
-  log.level = process.env['LOG_LEVEL'] ?? 'silent';
-  const pool = createPool(place.databaseUrl, 'repository', () => undefined);
-  const signer = createSigner(await ensureArchiveKey(place.home, { name: 'Test', email: 'test@example.org' }));
-  const close = (): Promise<void> => pool.end();
-  return { ...place, ...hooks, log, pool, metrics: createMetrics(), signer, close };
 }
 
 export interface PackageOptions {
