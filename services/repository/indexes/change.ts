@@ -9,7 +9,7 @@ import type { PackedChunks, PlainChunk } from './chunks/chunked-index.ts';
 import { FORMS } from './forms/form.ts';
 import { formJob, isPlace, textJob, type Before, type ChangedChunk } from './operations.ts';
 import { textFileSize, type IndexEntry } from './state.ts';
-import { stitchAside } from './stitch/stitchers.ts';
+import { stitch } from './stitch/stitch.ts';
 import { placeOf, publishFile, textFileName, type Index, type WriteOptions } from './write.ts';
 
 /** Text that nothing points to any more, beyond as much again as the index has. */
@@ -34,7 +34,7 @@ export async function changeIndex(
   const offsets = await appendText(before, after, options);
   const target = options.offer.plain ? file : null;
   const [plain, { chunks, forms }] = await allOf([
-    stitchAside({ ...jobOptions(options), ...textJob(before, after), target }),
+    stitch({ ...jobOptions(options), ...textJob(before, after), target }),
     changeForms(index, changed, offsets, options),
   ]);
   if (target !== null) await publishFile(target, plain, options.date);
@@ -55,7 +55,7 @@ async function changeForms(
   const forms = index.forms.map(async (form) => {
     const target = path.join(options.generation, index.path) + FORMS[form].ending;
     const job = formJob(form, before, { after, packed: made, places });
-    const sums = await stitchAside({ ...jobOptions(options), ...job, target });
+    const sums = await stitch({ ...jobOptions(options), ...job, target });
     await publishFile(target, sums, options.date);
     return [form, sums] as const;
   });
@@ -110,7 +110,7 @@ async function putInOrder(entry: IndexEntry, options: WriteOptions): Promise<Ind
   const target = `${source}.new`;
   const operations = entry.chunks.map(({ at, text }) => ({ keep: { from: at, length: text } }));
   const job = { source, operations, target, expected: entry.plain.sha256, withMd5: false };
-  await stitchAside({ ...job, dateMs: options.date.getTime() });
+  await stitch({ ...job, dateMs: options.date.getTime() });
   await rename(target, source);
   let end = 0;
   const chunks = entry.chunks.map((place) => {

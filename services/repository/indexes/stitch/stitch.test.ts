@@ -3,8 +3,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { StitchJob } from './stitch.ts';
-import { stitchAside } from './stitchers.ts';
+import { stitch, type StitchJob } from './stitch.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -40,14 +39,14 @@ async function makeJob(name: string, old: Buffer): Promise<{ job: StitchJob; wan
 }
 
 describe.each([
-  ['here', 1_000],
-  ['in a thread of its own', 7 * MB],
+  ['little', 1_000],
+  ['much', 7 * MB],
 ])('stitching %s', (where, size) => {
   const old = Buffer.alloc(size, 'all kinds of things, 0123456789 ');
 
   it('writes what stays and what comes, dated, and says its sums', async () => {
     const { job, wanted } = await makeJob(`${where}-good`, old);
-    const sums = await stitchAside(job);
+    const sums = await stitch(job);
     expect((await readFile(job.target!)).equals(wanted)).toBe(true);
     const md5 = createHash('md5').update(wanted).digest('hex');
     expect(sums).toEqual({ size: wanted.length, sha256: sha256(wanted), md5 });
@@ -60,26 +59,26 @@ describe.each([
       const other = Buffer.from(old);
       other[at] = 0;
       await writeFile(job.source!, other);
-      await expect(stitchAside(job)).rejects.toMatchObject({ code: 'index-stale' });
+      await expect(stitch(job)).rejects.toMatchObject({ code: 'index-stale' });
     }
     const { job } = await makeJob(`${where}-short`, old);
     await writeFile(job.source!, old.subarray(0, old.length - 1));
-    await expect(stitchAside(job)).rejects.toMatchObject({ code: 'index-stale' });
+    await expect(stitch(job)).rejects.toMatchObject({ code: 'index-stale' });
     await rm(job.source!);
-    await expect(stitchAside(job)).rejects.toMatchObject({ code: 'index-stale' });
+    await expect(stitch(job)).rejects.toMatchObject({ code: 'index-stale' });
   });
 
   it('tells when the new file cannot be written', async () => {
     const { job } = await makeJob(`${where}-full`, old);
-    await expect(stitchAside({ ...job, target: '/dev/full' })).rejects.toMatchObject({ code: 'ENOSPC' });
+    await expect(stitch({ ...job, target: '/dev/full' })).rejects.toMatchObject({ code: 'ENOSPC' });
   });
 });
 
 describe('many jobs', () => {
-  it('are all done, more than there are threads', async () => {
+  it('are all done, more than run at once', async () => {
     const old = Buffer.alloc(3 * MB, 'x');
     const jobs = await Promise.all(Array.from({ length: 6 }, (_, at) => makeJob(`many-${String(at)}`, old)));
-    const sums = await Promise.all(jobs.map(({ job }) => stitchAside(job)));
+    const sums = await Promise.all(jobs.map(({ job }) => stitch(job)));
     expect(new Set(sums.map((each) => each.sha256))).toEqual(new Set([sha256(jobs[0]!.wanted)]));
   });
 });

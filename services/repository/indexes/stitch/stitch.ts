@@ -6,6 +6,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { open, utimes, type FileHandle } from 'node:fs/promises';
 import { AppError } from '../../../../shared/errors/app-error.ts';
+import { createSlots } from '../../slots.ts';
 
 /** Bytes of the old file; ranges of `keep` and `drop`, in order, are its whole content. */
 export interface Range {
@@ -37,9 +38,16 @@ export interface FileSums {
 
 /** Read and written at once. */
 const PIECE_BYTES = 1024 * 1024;
+/** Each holds two pieces in memory, and more would only wait for the same processor and disk. */
+const MAX_JOBS = 4;
+const slots = createSlots(MAX_JOBS);
 
 /** Does the job; throws `index-stale` when the old content is not what it was. */
-export async function stitch(job: StitchJob): Promise<FileSums> {
+export function stitch(job: StitchJob): Promise<FileSums> {
+  return slots(() => runJob(job));
+}
+
+async function runJob(job: StitchJob): Promise<FileSums> {
   const source = job.source === null ? null : await openOld(job.source);
   try {
     const target = job.target === null ? null : await open(job.target, 'w', 0o644);
@@ -109,18 +117,19 @@ async function runOperations(
   target: FileHandle | null,
 ): Promise<FileSums> {
   const sums = new Sums(job.withMd5);
-  const buffer = Buffer.allocUnsafe(source === null ? 0 : PIECE_BYTES);
+  const reading = { job, source, buffers: makeBuffers(job) };
   for (const operation of job.operations) {
     if ('put' in operation) {
       sums.put(operation.put);
       await target?.writeFile(operation.put);
     } else if ('drop' in operation) {
-      await eachPiece(job, source, buffer, operation.drop, (bytes) => sums.drop(bytes));
+      for await (const bytes of pieces(reading, operation.drop)) sums.drop(bytes);
     } else {
-      await eachPiece(job, source, buffer, operation.keep, async (bytes) => {
+      for await (const bytes of pieces(reading, operation.keep)) {
+        const written = target?.writeFile(bytes);
         sums.keep(bytes);
-        await target?.writeFile(bytes);
-      });
+        await written;
+      }
     }
   }
   const { old, sums: made } = sums.end();
@@ -130,19 +139,40 @@ async function runOperations(
   return made;
 }
 
-async function eachPiece(
-  job: StitchJob,
-  source: FileHandle | null,
-  buffer: Buffer,
-  { from, length }: Range,
-  work: (bytes: Buffer) => Promise<void> | void,
-): Promise<void> {
-  let done = 0;
-  while (done < length) {
+interface Reading {
+  job: StitchJob;
+  source: FileHandle | null;
+  /** Two, of one size. */
+  buffers: readonly Buffer[];
+}
+
+function makeBuffers({ operations }: StitchJob): Buffer[] {
+  const lengths = operations.map((each) => {
+    if ('put' in each) return 0;
+    return ('keep' in each ? each.keep : each.drop).length;
+  });
+  const size = Math.min(PIECE_BYTES, Math.max(0, ...lengths));
+  return [Buffer.allocUnsafe(size), Buffer.allocUnsafe(size)];
+}
+
+/** The next piece is read while one is worked on; each is good until the one after it is asked for. */
+async function* pieces({ job, source, buffers }: Reading, { from, length }: Range): AsyncGenerator<Buffer> {
+  const read = async (done: number, turn: number): Promise<Buffer | null> => {
+    const buffer = buffers[turn % 2] as Buffer;
+    if (done >= length) return null;
     const wanted = Math.min(buffer.length, length - done);
     const bytesRead = (await source?.read(buffer, 0, wanted, from + done))?.bytesRead ?? 0;
     if (bytesRead === 0) throw new AppError('index-stale', `${job.source ?? ''} ends too early`);
-    await work(buffer.subarray(0, bytesRead));
-    done += bytesRead;
+    return buffer.subarray(0, bytesRead);
+  };
+  let next = read(0, 0);
+  let done = 0;
+  for (let turn = 1; ; turn += 1) {
+    const piece = await next;
+    if (piece === null) return;
+    done += piece.length;
+    next = read(done, turn);
+    next.catch(() => undefined); // told when it is its turn
+    yield piece;
   }
 }
