@@ -3,7 +3,6 @@
  * (Policy 7). A source is an item too: building it needs its build-dependencies installed together.
  */
 import { matchesArchitecture } from '../../../shared/debian/architecture.ts';
-import { parseDeb822, type Paragraph } from '../../../shared/debian/deb822.ts';
 import { parseRelations, reduceRelations, type Relation } from '../../../shared/debian/relations.ts';
 import { messageOf } from '../../../shared/errors/app-error.ts';
 
@@ -60,11 +59,11 @@ export function itemsFor(
 function itemOf(each: RelatedPackage, architecture: string): Item | null {
   const isSource = each.kind === 'source';
   if (!isSource && each.architecture !== architecture && each.architecture !== 'all') return null;
-  const paragraph = parseDeb822(each.stanza)[0];
-  if (!paragraph || (isSource && !isBuiltFor(paragraph, architecture))) return null;
+  const found = fieldsOf(each.stanza);
+  if (isSource && !isBuiltFor(found.get('Architecture') ?? '', architecture)) return null;
   const fields = isSource ? SOURCE : BINARY;
   const read = (names: readonly string[]): Relation[][] =>
-    names.flatMap((name) => readField(paragraph, name, architecture));
+    names.flatMap((name) => readRelations(found.get(name), architecture));
   return {
     id: each.id,
     name: isSource ? `src:${each.name}` : each.name,
@@ -75,13 +74,22 @@ function itemOf(each: RelatedPackage, architecture: string): Item | null {
   };
 }
 
-function isBuiltFor(source: Paragraph, architecture: string): boolean {
-  return source.words('Architecture').some((wildcard) => matchesArchitecture(architecture, wildcard));
+const FIELD =
+  /^(Architecture|(?:Pre-)?Depends|Conflicts|Breaks|Provides|Build-(?:Depends|Conflicts)(?:-Arch|-Indep)?):([^\n]*(?:\n[ \t][^\n]*)*)/gm;
+
+/** Our own stanzas, in one form only: of tens of thousands, a parser of all fields would take most of the time. */
+function fieldsOf(stanza: string): Map<string, string> {
+  const found = stanza.matchAll(FIELD);
+  return new Map([...found].map(([, name = '', value = '']) => [name, value.replaceAll('\n', ' ').trim()]));
+}
+
+function isBuiltFor(architectures: string, architecture: string): boolean {
+  return architectures.split(/[ \t]+/).some((wildcard) => matchesArchitecture(architecture, wildcard));
 }
 
 /** What counts on the architecture; a package of another one (`gcc:armhf`) is not this queue's to give. */
-function readField(paragraph: Paragraph, name: string, architecture: string): Relation[][] {
-  const value = paragraph.lines(name).join(' ');
+function readRelations(value: string | undefined, architecture: string): Relation[][] {
+  if (value === undefined) return [];
   const groups = reduceRelations(parseRelations(value), { architecture, profiles: [] });
   const isForeign = ({ qualifier }: Relation): boolean =>
     qualifier !== null && !['any', 'native', architecture].includes(qualifier);

@@ -47,7 +47,8 @@ export async function retainAll(
 }
 
 async function retain(repository: Repository, at: At, isDry: boolean): Promise<RetentionReport> {
-  // Most queues have nothing to let go, and need no lock to know it.
+  // Most queues have nothing to let go, and need no lock to know it; nor do publishes wait for a long plan.
+  const state = await stateOf(repository, repository.pool, at);
   const verdicts = await plan(repository, repository.pool, at);
   if (isDry || !verdicts.some((each) => each.leaves)) {
     return { ...at, verdicts, generation: null, isBusy: false };
@@ -55,7 +56,8 @@ async function retain(repository: Repository, at: At, isDry: boolean): Promise<R
   const lockAt = { kind: 'publish', ...at, waitMs: LOCK_WAIT_MS } as const;
   const done = await withQueueLock(repository.pool, lockAt, async (lock): Promise<RetentionReport> => {
     await recover(repository, lock);
-    const now = await plan(repository, lock.client, at);
+    const isAsPlanned = (await stateOf(repository, lock.client, at)) === state;
+    const now = isAsPlanned ? verdicts : await plan(repository, lock.client, at);
     const remove = now.filter((each) => each.leaves).flatMap((each) => each.ids);
     if (remove.length === 0) return { ...at, verdicts: now, generation: null, isBusy: false };
     await repository.step('retention-planned');
@@ -65,6 +67,21 @@ async function retain(repository: Repository, at: At, isDry: boolean): Promise<R
     return { ...at, verdicts: now, generation: number, isBusy: false };
   });
   return done ?? { ...at, verdicts, generation: null, isBusy: true };
+}
+
+/** Another one when this queue or a later one holds something else since. */
+async function stateOf(repository: Repository, database: Queryable, at: At): Promise<string> {
+  const { rows } = await database.query<{ queue: string; number: number }>(
+    `select queue, max(number) as number from generations
+      where product = $1 and queue = any($2::text[]) and status <> 'preparing' group by queue order by queue`,
+    [at.product, [at.queue, ...laterQueues(repository, at)]],
+  );
+  return JSON.stringify(rows);
+}
+
+function laterQueues(repository: Repository, at: At): string[] {
+  const names = repository.common.queues.map((queue) => queue.name);
+  return names.slice(names.indexOf(at.queue) + 1);
 }
 
 async function plan(repository: Repository, database: Queryable, at: At): Promise<Verdict[]> {
@@ -95,8 +112,7 @@ async function plan(repository: Repository, database: Queryable, at: At): Promis
 
 /** Versions that the queues after this one hold, with the first of them. */
 async function laterHolds(repository: Repository, database: Queryable, at: At): Promise<Map<string, string>> {
-  const names = repository.common.queues.map((queue) => queue.name);
-  const later = names.slice(names.indexOf(at.queue) + 1);
+  const later = laterQueues(repository, at);
   const { rows } = await database.query<{ queue: string; source: string; sourceVersion: string }>(
     `select distinct m.queue, p.source, p.source_version as "sourceVersion"
        from members m join packages p on p.id = m.package_id
