@@ -37,19 +37,35 @@ export async function recordFileList(
   );
 }
 
-/** The lists of packages whose files lie in `pool`; one that cannot be read is taken for empty, and logged. */
-export function fileListsFrom(at: { database: Queryable; pool: string; log: Logger }): FileLists {
-  return async (ids) => {
-    const { rows } = await at.database.query<{ id: string; paths: Buffer }>(
-      'select package_id as id, paths from file_lists where package_id = any($1::bigint[])',
-      [ids],
-    );
-    const lists = new Map<string, readonly string[]>();
-    for (const { id, paths } of rows) lists.set(id, await unpack(paths));
-    const missing = ids.filter((id) => !lists.has(id));
-    if (missing.length > 0) await readMissing(at, missing, lists);
+interface Place {
+  database: Queryable;
+  pool: string;
+  log: Logger;
+}
+
+/**
+ * The lists of packages whose files lie in `pool`; one that cannot be read is taken for empty, and logged. Indexes
+ * that are made at the same time take turns: a connection carries out one query after the other.
+ */
+export function fileListsFrom(at: Place): FileLists {
+  let turn: Promise<unknown> = Promise.resolve();
+  return (ids) => {
+    const lists = turn.then(() => readLists(at, ids));
+    turn = lists.catch(() => undefined);
     return lists;
   };
+}
+
+async function readLists(at: Place, ids: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
+  const { rows } = await at.database.query<{ id: string; paths: Buffer }>(
+    'select package_id as id, paths from file_lists where package_id = any($1::bigint[])',
+    [ids],
+  );
+  const lists = new Map<string, readonly string[]>();
+  for (const { id, paths } of rows) lists.set(id, await unpack(paths));
+  const missing = ids.filter((id) => !lists.has(id));
+  if (missing.length > 0) await readMissing(at, missing, lists);
+  return lists;
 }
 
 async function unpack(packed: Buffer): Promise<string[]> {
@@ -58,7 +74,7 @@ async function unpack(packed: Buffer): Promise<string[]> {
 }
 
 async function readMissing(
-  { database, pool, log }: { database: Queryable; pool: string; log: Logger },
+  { database, pool, log }: Place,
   ids: readonly string[],
   lists: Map<string, readonly string[]>,
 ): Promise<void> {
