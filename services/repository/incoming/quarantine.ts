@@ -11,6 +11,7 @@ import { GARAGE_CHANNEL } from '../../../shared/protocol/tables.ts';
 import type { Repository } from '../context.ts';
 import { quarantineFolder } from '../places.ts';
 import type { SetPlace } from './folder.ts';
+import { nextStepOf } from './next-step.ts';
 import { decideSet, type SetRecord } from './set-rows.ts';
 
 /** Times the same id may be refused and handed over again before a person must look. */
@@ -23,15 +24,16 @@ export async function quarantine(
   record: SetRecord,
   error: AppError,
 ): Promise<void> {
-  const decision = { status: 'quarantined', code: error.code, reason: error.message } as const;
+  const reason = oneLine(error.message);
+  const decision = { status: 'quarantined', code: error.code, reason } as const;
   if (await decideSet(repository.pool, record.id, decision)) {
     await wake(repository.pool, GARAGE_CHANNEL);
     repository.metrics.sets.inc({ queue: place.queue, result: 'quarantined' });
     const { queue, product, id } = place;
-    repository.log.warn({ queue, product, set: id, code: error.code }, error.message);
+    repository.log.warn({ queue, product, set: id, code: error.code }, reason);
   }
   await repository.step('set-quarantined');
-  await moveToQuarantine(repository, place, { id: record.id, code: error.code, reason: error.message });
+  await moveToQuarantine(repository, place, { id: record.id, code: error.code, reason });
 }
 
 /** Moves the folder of a set whose row says `quarantined`. */
@@ -43,7 +45,7 @@ export async function moveToQuarantine(
   const parent = quarantineFolder(repository.home);
   await mkdir(parent, { recursive: true });
   const target = await freeName(path.join(parent, refused.id));
-  const text = `${refused.reason}\n\nCode: ${refused.code}\nQueue: ${place.queue}\nProduct: ${place.product}\nSet: ${place.id}\n`;
+  const text = `${refused.reason}\n\n${nextStepOf(refused.code)}\n\nCode: ${refused.code}\nQueue: ${place.queue}\nProduct: ${place.product}\nSet: ${place.id}\n`;
   if ((await lstat(place.folder)).isDirectory()) {
     await writeFileDurably(path.join(place.folder, 'REASON'), text);
     await renameDurably(place.folder, target);
@@ -52,6 +54,11 @@ export async function moveToQuarantine(
   // Not a folder at all: it is kept inside one.
   await writeFileDurably(path.join(target, 'REASON'), text);
   await renameDurably(place.folder, path.join(target, 'set'));
+}
+
+/** What packages say of themselves is quoted in reasons: no line end or escape sequence of theirs goes further. */
+function oneLine(text: string): string {
+  return text.replaceAll(/\p{Cc}+/gu, ' ');
 }
 
 async function freeName(wanted: string): Promise<string> {
