@@ -21,8 +21,6 @@ import { placesOf } from '../../services/repository/places.ts';
 import { sweepQueue } from '../../services/repository/incoming/manager.ts';
 import { createQueueProc } from '../../services/repository/promotion/queue-proc.ts';
 import { createRqp } from '../../services/repository/sync/rqp.ts';
-import { FINDINGS } from '../../services/repository/upkeep/check/findings.ts';
-import { REPAIRS } from '../../services/repository/upkeep/check/repair.ts';
 import { checkRepository, type CheckOptions } from '../../services/repository/upkeep/check/run.ts';
 import { run } from '../../shared/process/run.ts';
 import {
@@ -102,12 +100,6 @@ async function aged(file: string): Promise<void> {
   const old = new Date(Date.now() - 100 * 24 * 3600_000);
   await utimes(file, old, old);
 }
-
-test('every repair that is promised is there, and no other', () => {
-  const promised = Object.entries(FINDINGS).filter(([, { repair }]) => repair !== null);
-  const codes = promised.map(([code]) => code).filter((code) => code !== 'work-left');
-  expect(Object.keys(REPAIRS).toSorted()).toEqual(codes.toSorted());
-});
 
 describe('a repository in order', () => {
   test('has no findings, quickly and byte for byte, also beside publishes and syncs', async () => {
