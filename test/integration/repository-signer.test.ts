@@ -17,6 +17,7 @@ import { repositorySection } from '../../services/repository/config.ts';
 import type { Signer } from '../../services/repository/signing/signer.ts';
 import type { z } from 'zod';
 import { waitFor } from '../support/wait.ts';
+import { signerProcesses } from './signer-processes.ts';
 
 const RELEASE = 'Origin: Test\nCodename: bookworm\nDate: Thu, 01 Jan 2026 00:00:00 UTC\nSHA256:\n';
 const AT = { queue: 'devel', product: 'bookworm', generation: 7 };
@@ -58,19 +59,6 @@ async function addKey(signer: Signer): Promise<string> {
   }
   await signer.refresh();
   return fingerprint;
-}
-
-/** Processes of this test's signers. */
-async function signerProcesses(): Promise<number[]> {
-  const found = [];
-  for (const name of await readdir('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    const status = await readFile(`/proc/${name}/status`, 'utf8').catch(() => '');
-    const command = await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '');
-    const isOurs = status.includes(`\nPPid:\t${String(process.pid)}\n`) && !status.includes('\nState:\tZ');
-    if (isOurs && command.includes('signing/main.ts')) found.push(Number(name));
-  }
-  return found;
 }
 
 async function write(name: string, content: string | Uint8Array): Promise<string> {
@@ -174,7 +162,7 @@ test('the process has no network, no secrets in its environment or arguments, an
   } finally {
     delete process.env['DATABASE_URL'];
   }
-  const [pid] = await signerProcesses();
+  const [pid] = await signerProcesses(process.pid);
   const environment = await readFile(`/proc/${String(pid)}/environ`, 'utf8');
   expect(
     environment
@@ -198,11 +186,11 @@ test('the process has no network, no secrets in its environment or arguments, an
 test('one that is killed is started again, and what was asked meanwhile is answered', async () => {
   const signer = open();
   await signer.refresh();
-  const [pid] = await signerProcesses();
+  const [pid] = await signerProcesses(process.pid);
   process.kill(pid ?? 0, 'SIGKILL');
   const signed = await Promise.all([1, 2, 3].map(() => signer.sign({ text: RELEASE, ...AT })));
   expect(signed.every((each) => each.inRelease.includes('BEGIN PGP SIGNATURE'))).toBe(true);
-  const now = await signerProcesses();
+  const now = await signerProcesses(process.pid);
   expect(now).toHaveLength(1);
   expect(now[0]).not.toBe(pid);
 });
@@ -211,8 +199,8 @@ test('one that dies again and again is not started for ever', async () => {
   const signer = open();
   for (let death = 0; death < 5; death += 1) {
     await signer.refresh();
-    for (const pid of await signerProcesses()) process.kill(pid, 'SIGKILL');
-    await waitFor('its end', async () => (await signerProcesses()).length === 0);
+    for (const pid of await signerProcesses(process.pid)) process.kill(pid, 'SIGKILL');
+    await waitFor('its end', async () => (await signerProcesses(process.pid)).length === 0);
   }
   await expect(signer.refresh()).rejects.toMatchObject({ code: 'signer-unavailable' });
   expect(signer.trouble).toMatchObject({ code: 'signer-unavailable' });
@@ -221,9 +209,9 @@ test('one that dies again and again is not started for ever', async () => {
 test('it ends with the connection to the repository', async () => {
   const signer = open();
   await signer.refresh();
-  expect(await signerProcesses()).toHaveLength(1);
+  expect(await signerProcesses(process.pid)).toHaveLength(1);
   await signer.close();
-  await waitFor('its end', async () => (await signerProcesses()).length === 0);
+  await waitFor('its end', async () => (await signerProcesses(process.pid)).length === 0);
 });
 
 test('it refuses what is no Release, keys that are not active and those it does not know; nothing of it is signed', async () => {
