@@ -95,6 +95,28 @@ test('an error of ours is told without its inside', async () => {
   await broken.close();
 });
 
+test('live targets are shown to all, their places and troubles to admins', async () => {
+  await pool.query(
+    `insert into repository.sync_targets (name, position, kind, location, required, public_url, queues)
+     values ('far-away', 1, 'ssh', 'ssh://mirror@inside.example.org/x', false, 'https://far.example.org', '{devel}')`,
+  );
+  await pool.query(
+    `insert into repository.sync_states (target, queue, product, location, health, failures, failing_since, error)
+     values ('far-away', 'devel', 'bookworm', 'x', 'unreachable', 3, now(), 'no route to inside')`,
+  );
+  const seen = (await visitor.get('/queues')).body;
+  expect(seen).toContain('far-away');
+  expect(seen).toContain('unreachable');
+  expect(seen).toContain('https://far.example.org');
+  expect(seen).not.toContain('inside');
+  const told = (await root.get('/queues')).body;
+  expect(told).toContain('ssh://mirror@inside.example.org/x');
+  expect(told).toContain('no route to inside');
+  const howto = (await visitor.get('/how-to/install?queue=devel')).body;
+  expect(howto).toContain('https://far.example.org/devel');
+  await pool.query(`delete from repository.sync_targets where name = 'far-away'`);
+});
+
 test('names and reasons from outside are text, never markup', async () => {
   const evil = '<script>alert(1)</script>"\'><img src=x>';
   await pool.query(

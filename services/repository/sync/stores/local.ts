@@ -11,7 +11,6 @@ import path from 'node:path';
 import { hasErrno } from '../../../../shared/errors/app-error.ts';
 import { fsyncDirectory } from '../../../../shared/files/durable.ts';
 import { joinInside } from '../../../../shared/files/safe-path.ts';
-import { createSlots } from '../../slots.ts';
 import { filesBelow, rootFiles, type Sent, type SyncJob, type TargetStore } from '../job.ts';
 import type { Target } from '../targets.ts';
 import { checkFolder, diskFull, notWritable } from './check-folder.ts';
@@ -88,17 +87,18 @@ function fail(root: string, error: unknown): never {
 async function placePool(placer: Placer, places: LocalPlaces, job: SyncJob): Promise<void> {
   const files = job.poolFiles ?? (await filesBelow(job.pool)).map((file) => ({ path: file, required: true }));
   await placer.folder(places.pool);
-  const slots = createSlots(LINKS_AT_ONCE);
-  const placed = files.map((file) =>
-    slots(async () => {
+  const rest = files.values();
+  const linkRest = async (): Promise<void> => {
+    for (const file of rest) {
       try {
         await placer.file(joinInside(job.pool, file.path), joinInside(places.pool, file.path));
       } catch (error) {
         if (file.required || !hasErrno(error, 'ENOENT')) throw error;
       }
-    }),
-  );
-  const failed = (await Promise.allSettled(placed)).find((each) => each.status === 'rejected');
+    }
+  };
+  const ended = await Promise.allSettled(Array.from({ length: LINKS_AT_ONCE }, linkRest));
+  const failed = ended.find((each) => each.status === 'rejected');
   if (failed) throw failed.reason;
 }
 
