@@ -79,8 +79,9 @@ export async function publish(
 ): Promise<void> {
   const generation = await id(
     database,
-    `insert into repository.generations (queue, product, number, status, cause, live_at)
-     select $1, 'bookworm', coalesce(max(number), 0) + 1, 'live', 'test', now()
+    `insert into repository.generations (queue, product, number, status, cause, live_at, added, dated_at)
+     select $1, 'bookworm', coalesce(max(number), 0) + 1, 'live', 'test', now(), 2,
+            timestamptz '2026-01-31 23:59:58Z' + (coalesce(max(number), 0) + 1) * interval '1 second'
        from repository.generations where queue = $1 returning id`,
     [queue],
   );
@@ -98,6 +99,9 @@ export async function publish(
     );
     await database.query('insert into repository.members values ($1, $2, $3, $4)', [
       ...[queue, 'bookworm', packageId, generation],
+    ]);
+    await database.query('insert into repository.generation_changes values ($1, $2, $3)', [
+      ...[generation, packageId, '+'],
     ]);
   }
 }

@@ -5,6 +5,7 @@
 import swagger from '@fastify/swagger';
 import type { FastifyInstance } from 'fastify';
 import { buildRoutes } from './builds.ts';
+import { generationRoutes } from './generations.ts';
 import { hostRoutes } from './hosts.ts';
 import { orderRoutes } from './orders.ts';
 import { answerProblems } from './problems.ts';
@@ -40,7 +41,9 @@ export async function api(app: FastifyInstance): Promise<void> {
       v1.addHook('onRequest', async (_request, reply) => {
         void reply.header('cache-control', 'private, no-store');
       });
-      for (const routes of [uploadRoutes, sourceRoutes, buildRoutes, queueRoutes]) routes(typed, web);
+      for (const routes of [uploadRoutes, sourceRoutes, buildRoutes, queueRoutes, generationRoutes]) {
+        routes(typed, web);
+      }
       for (const routes of [hostRoutes, orderRoutes, readingRoutes]) routes(typed);
     },
     { prefix: '/v1' },

@@ -117,6 +117,38 @@ export const queue = z.object({
   url,
 });
 
+export const generation = z.object({
+  queue: z.string(),
+  product: z.string(),
+  number: z.int(),
+  status: status.describe('staged or live'),
+  cause: z.string().describe('set, promotion, rollback, renewal, ...'),
+  who: text.describe('Null for the system itself, and for many at once.'),
+  added: z.int().describe('Packages, each architecture for itself.'),
+  removed: z.int(),
+  createdAt: time,
+  liveAt: time.nullable(),
+  snapshot: text.describe('Its name below <queue>/snapshot/ as long as it is kept.'),
+  backTo: z.int().nullable().describe('Of a rollback: the generation whose content came back.'),
+  url,
+});
+
+const difference = z.object({
+  change: z.string().describe('added, removed, upgraded or downgraded'),
+  kind: z.string().describe('source, deb or udeb'),
+  name: z.string(),
+  architecture: z.string(),
+  source: z.string(),
+  from: text.describe('The newest version in the other generation; null: not there.'),
+  to: text.describe('The newest version in this generation; null: not there.'),
+});
+
+export const generationDetails = generation.extend({
+  from: z.int().nullable().describe('The generation it is compared with.'),
+  changes: z.array(difference),
+  isCut: z.boolean().describe('More differs than one answer lists.'),
+});
+
 export const published = z.object({
   source: z.string(),
   version: z.string(),

@@ -12,12 +12,14 @@ import { answerErrors } from './errors.ts';
 import { measure } from './metrics.ts';
 import { buildPages } from './pages/builds/routes.ts';
 import { frontPage } from './pages/front.ts';
+import { generationPages } from './pages/generations.ts';
 import { healthRoutes } from './pages/health.ts';
 import { hostsPage } from './pages/hosts.ts';
 import { howtoPages } from './pages/howto.ts';
 import { mailPages } from './pages/mails.ts';
 import { promoteRoute } from './pages/promote.ts';
 import { queuePages } from './pages/queues.ts';
+import { rollbackPages } from './pages/rollback.ts';
 import { signInPages } from './pages/sign-in.ts';
 import { sourcePage } from './pages/source.ts';
 import { uploadPages } from './pages/upload/routes.ts';
@@ -39,7 +41,16 @@ const MAX_UPLOADS = 8;
 
 const PAGES = [
   ...[frontPage, signInPages, uploadPages, uploadsPages, sourcePage, buildPages],
-  ...[queuePages, promoteRoute, hostsPage, mailPages, howtoPages, healthRoutes],
+  ...[
+    queuePages,
+    generationPages,
+    rollbackPages,
+    promoteRoute,
+    hostsPage,
+    mailPages,
+    howtoPages,
+    healthRoutes,
+  ],
 ];
 
 /** The application, not yet listening. Makes the session key at first start. */

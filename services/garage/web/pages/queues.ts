@@ -128,7 +128,12 @@ function summary(state: QueueState, missing: boolean): Markup {
     </p>`
   }
   ${facts([
-    ['Generation', state.number ?? 'none yet'],
+    [
+      'Generation',
+      state.number === null
+        ? 'none yet'
+        : html`${String(state.number)} · <a href="/queues/${queue}/${product}/generations">all of them</a>`,
+    ],
     ['State', state.status !== null && badge(state.status)],
     ['Made', state.created_at && time(state.created_at)],
     ['Live since', state.live_at && time(state.live_at)],
