@@ -168,6 +168,22 @@ describe('the pool', () => {
     expect(await readFile(LIVE_DEB)).toEqual(await readFile(file));
   });
 
+  test.each(['check-kept', 'check-replaced'])(
+    'a repair cut off after %s is done at the next',
+    async (step) => {
+      const file = path.join(devel.pool, DEB);
+      const before = await readFile(file);
+      await unlinked(path.join(testing.pool, DEB));
+      await flip(file);
+      repository.crashAfter(step);
+      expect((await found({ repair: true }))[0]).toBe(`pool-copy-changed devel ${DEB} failed`);
+      await found({ repair: true });
+      expect(await readFile(file)).toEqual(before);
+      await createRqp(repository).run();
+      expect(await readFile(LIVE_DEB)).toEqual(before);
+    },
+  );
+
   test('one that is changed everywhere is told, never touched', async () => {
     const before = await readFile(path.join(devel.pool, DEB));
     const links = ['devel', 'testing'].map((queue) => path.join(placesOf(home, queue, 'bookworm').pool, DEB));

@@ -1,4 +1,6 @@
 import { afterAll, expect, test } from 'vitest';
+import { transaction } from '../../../shared/database/pool.ts';
+import { orderRemoval } from '../../../shared/protocol/removal-order.ts';
 import { openTestGarage } from '../../../test/support/garage.ts';
 import { mailOrders } from './mail.ts';
 import { requestPromotion, type PromotionRequest } from './promote.ts';
@@ -48,11 +50,16 @@ test('a finished order is told to whoever asked, once', async () => {
   const done = await requestPromotion(garage, { ...REQUEST, source: 'done' });
   const refused = await requestPromotion(garage, { ...REQUEST, source: 'refused', version: '1.0' });
   const ours = await requestPromotion(garage, { ...REQUEST, source: 'ours', requestedBy: null });
+  const removal = { queue: 'devel', product: 'bookworm', source: 'gone', version: null, force: false };
+  const removed = await transaction(garage.pool, (client) =>
+    orderRemoval(client, { ...removal, requestedBy: 'maker' }),
+  );
   await mailOrders(garage);
   const finish = 'update repository.orders set status = $2, reason = $3, finished_at = now() where id = $1';
   await garage.pool.query(finish, [done, 'done', null]);
   await garage.pool.query(finish, [refused, 'refused', 'testing has 1.1 already']);
   await garage.pool.query(finish, [ours, 'done', null]);
+  await garage.pool.query(finish, [removed, 'done', null]);
   await mailOrders(garage);
   await mailOrders(garage);
   const { rows } = await garage.pool.query(
@@ -68,6 +75,11 @@ test('a finished order is told to whoever asked, once', async () => {
       recipient: 'maker@example.org',
       subject: 'refused 1.0 REFUSED from devel to testing',
       body: expect.stringContaining('It was refused: testing has 1.1 already') as unknown,
+    },
+    {
+      recipient: 'maker@example.org',
+      subject: 'gone removed from devel',
+      body: expect.stringMatching(/^Order \d+: remove gone for bookworm from devel\nIt is done\./) as unknown,
     },
   ]);
 });
