@@ -262,6 +262,20 @@ test('a file that a queue holds and staging has lost is never removed from live'
 });
 
 describe('local live', () => {
+  test('gets a new key when a publisher touches the marker without a new generation', async () => {
+    await createRqp(repository).run();
+    const key = path.join(repository.home.staging, 'devel/archive-key.asc');
+    const before = await readFile(key, 'utf8');
+    await rm(key);
+    await writeFile(key, `${before}\nnew`);
+    await touchMarker(places.marker, Number(path.basename(await readlink(places.dists))));
+    await createRqp(repository).run();
+    expect(await readFile(path.join(repository.home.live, 'devel/archive-key.asc'), 'utf8')).toBe(
+      `${before}\nnew`,
+    );
+    expect(await seeMarker(places.marker)).toBeNull();
+  });
+
   test('is switched by one rename: dists is a link to a whole generation, by-hash of older ones stays', async () => {
     await createRqp(repository).run();
     const dists = path.dirname(liveInRelease);

@@ -58,7 +58,7 @@ export async function syncOne(
     if (mode === 'verify') await verifyStaging(repository, job);
     await store.check(job);
     await repository.step('sync-checked');
-    const sent = mode === 'changed' && number === state.generation ? NOTHING : await store.send(job);
+    const sent = await store.send(job);
     await repository.step('synced');
     const durationMs = performance.now() - startedMs;
     const done = {
@@ -81,8 +81,6 @@ export async function syncOne(
   await settle(repository, at, seen);
   if (isCleaning || mode !== 'changed') await clean(repository, target, store, job);
 }
-
-const NOTHING = { files: 0, bytes: 0 };
 
 /** True when the marker was touched and this target has not been there for it. */
 export function isUnseen(seen: SeenMarker | null, state: SyncState): boolean {
