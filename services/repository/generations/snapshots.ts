@@ -50,21 +50,21 @@ export async function arrangeSnapshots(repository: Repository, lock: QueueLock):
   if (await removeDropped(places, kept)) await repository.step('generations-removed');
 }
 
-/** Marks what is past its time; the newest of all is never. */
+/** Marks what is past its time; the newest of all is never. Looks at kept ones only: the history may be long. */
 async function dropOld(repository: Repository, lock: QueueLock): Promise<number> {
   const { keep, days } = snapshotKeeping(repository.config, lock.queue);
   const { rowCount } = await lock.client.query(
     `with own as (
-       select id, number, added + removed > 0 as changed, dated_at, created_at, dropped_at from generations
-        where queue = $1 and product = $2 and status <> 'preparing'),
+       select id, number, added + removed > 0 as changed, coalesce(dated_at, created_at) as at from generations
+        where queue = $1 and product = $2 and status <> 'preparing' and dropped_at is null),
      edge as (
-       select coalesce((select number from own where changed order by number desc offset $3 - 1 limit 1), 0) as number)
+       select coalesce((select number from own where changed order by number desc offset $3 - 1 limit 1), 0) as number,
+              (select max(number) from own) as newest)
      update generations g set dropped_at = $6
        from own, edge
-      where own.id = g.id and own.dropped_at is null and own.number < (select max(number) from own)
-        and ((own.number < edge.number
-              and coalesce(own.dated_at, own.created_at) <= $6::timestamptz - $4::float8 * interval '1 day')
-             or own.number <= (select max(number) from own) - $5::int)`,
+      where own.id = g.id and own.number < edge.newest
+        and ((own.number < edge.number and own.at <= $6::timestamptz - $4::float8 * interval '1 day')
+             or own.number <= edge.newest - $5::int)`,
     [lock.queue, lock.product, keep, days, MAX_KEPT, repository.now()],
   );
   return rowCount ?? 0;
