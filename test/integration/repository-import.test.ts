@@ -7,6 +7,8 @@ import { proposedConfiguration } from '../../services/repository/import/proposal
 import { placesOf } from '../../services/repository/places.ts';
 import { createRqp } from '../../services/repository/sync/rqp.ts';
 import { runChecked } from '../../shared/process/run.ts';
+import { debOf } from '../support/hostile-deb.ts';
+import { BAD_DEBS, ODD_DEBS } from '../support/hostile-debs.ts';
 import { addPackages, bring, codes, freshRepository, held } from './import-support.ts';
 import { makeAptClient, serveLive } from './repository-support.ts';
 
@@ -77,6 +79,25 @@ describe('a folder of packages', () => {
     });
     const { rows } = await repository.pool.query('select count(*)::int as count from file_lists');
     expect(rows).toEqual([{ count: 4 }]);
+  });
+
+  test('past every kind of bad package; what is odd and in order comes in', async () => {
+    const repository = await freshRepository();
+    const root = path.join(repository.home.root, 'bad');
+    await mkdir(root);
+    for (const [at, { make }] of [...BAD_DEBS, ...ODD_DEBS].entries()) {
+      const control = `Package: bad${String(at)}\nVersion: 1\nArchitecture: amd64\nMaintainer: T <t@example.org>\nDescription: a test\n`;
+      await writeFile(path.join(root, `${String(at).padStart(3, '0')}.deb`), make(control, debOf(control)));
+    }
+    const report = await bring(repository, ['directory', root]);
+    expect(report).toMatchObject({
+      taken: ODD_DEBS.length,
+      refused: BAD_DEBS.length,
+      added: ODD_DEBS.length,
+    });
+    expect(codes(report)).toEqual(
+      BAD_DEBS.map(({ code }, at) => `${String(at).padStart(3, '0')}.deb: ${code}`),
+    );
   });
 
   test('a dry run says the same and changes nothing', async () => {
