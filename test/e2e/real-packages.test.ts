@@ -73,8 +73,11 @@ afterAll(() => line?.dispose(), 60_000);
 async function fetchOne(product: string, { kind, candidates }: (typeof KINDS)[number]): Promise<Fetched> {
   const folder = path.join(line.home.root, 'fetched', product);
   await mkdir(folder, { recursive: true });
-  for (const name of candidates) {
-    const file = await fetchSource(name, folder, archives.get(product)).catch(() => null);
+  const own = archives.get(product);
+  // What a mirror lacks of one release may be built from the other's source.
+  const tries = [own, undefined].flatMap((sources) => candidates.map((name) => ({ name, sources })));
+  for (const { name, sources } of tries) {
+    const file = await fetchSource(name, folder, sources).catch(() => null);
     if (file === null) continue;
     const text = await readFile(file, 'utf8');
     const dsc = parseDsc(text.startsWith('-----BEGIN') ? readClearsigned(text).text : text);
