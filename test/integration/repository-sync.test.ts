@@ -98,6 +98,29 @@ test('a generation published while a sync runs is not lost', async () => {
   expect(await seeMarker(places.marker)).toBeNull();
 });
 
+test('a touch by hand while a sync runs is not lost: all files are looked at afterwards', async () => {
+  await createRqp(repository).run();
+  const key = path.join(repository.home.live, 'devel/archive-key.asc');
+  let isTouched = false;
+  const during = {
+    ...repository,
+    step: async (name: string) => {
+      if (name !== 'synced' || isTouched) return;
+      isTouched = true;
+      await rm(path.join(repository.home.live, 'devel/dists/bookworm/main/binary-amd64/Packages.xz'));
+      await rm(key);
+      await utimes(places.marker, new Date(), new Date());
+    },
+  };
+  await publishOne('touched');
+  await createRqp(during).run();
+  expect(await seeMarker(places.marker)).not.toBeNull();
+  await createRqp(repository).run();
+  await stat(path.join(repository.home.live, 'devel/dists/bookworm/main/binary-amd64/Packages.xz'));
+  await stat(key);
+  expect(await seeMarker(places.marker)).toBeNull();
+});
+
 test('without a marker, a generation that is not in live is synced all the same', async () => {
   await publishOne('unmarked');
   await rm(places.marker);

@@ -23,11 +23,6 @@ export async function touchMarker(marker: string, generation: number): Promise<v
   await writeFileDurably(marker, `${String(generation)}\n${wasFull ? FULL : ''}`);
 }
 
-/** Touches it as a person would. */
-export async function touchByHand(marker: string): Promise<void> {
-  await writeFileDurably(marker, '');
-}
-
 /** True for one that a person made, also when a publisher came after. */
 export async function asksForAll(marker: string): Promise<boolean> {
   const text = await readFile(marker, 'utf8').catch(() => null);

@@ -21,18 +21,10 @@ const QUIET_MS = 60_000;
 type RcloneLocation = Extract<Location, { kind: 'rclone' }>;
 
 export function rcloneStore(target: Target, location: RcloneLocation, signal?: AbortSignal): TargetStore {
-  const store = new RcloneStore(target, location, signal);
-  return {
-    check: (job) => store.check(job),
-    send: (job) => store.send(job),
-    list: (folder) => store.list(folder),
-    remove: (files) => store.remove(files),
-    hashedRoot: ({ queue, product }) => path.join(queue, 'dists', product),
-    tidy: (job) => store.tidy(job),
-  };
+  return new RcloneStore(target, location, signal);
 }
 
-class RcloneStore {
+class RcloneStore implements TargetStore {
   readonly #target: Target;
   readonly #location: RcloneLocation;
   readonly #signal: AbortSignal | undefined;
@@ -116,6 +108,10 @@ class RcloneStore {
   async remove(files: readonly string[]): Promise<void> {
     if (files.length === 0) return;
     await withList(files, (list) => this.#rclone(['delete', '--files-from-raw', list, this.#at('')]));
+  }
+
+  hashedRoot({ queue, product }: { queue: string; product: string }): string {
+    return path.join(queue, 'dists', product);
   }
 
   async tidy(job: SyncJob): Promise<void> {

@@ -33,18 +33,10 @@ const COMMON = [
 export type Rsync = (args: readonly string[], from: string, to: string, input?: string) => Promise<string>;
 
 export function rsyncStore(target: Target, signal?: AbortSignal): TargetStore {
-  const store = new RsyncStore(target, signal);
-  return {
-    check: (job) => store.check(job),
-    send: (job) => store.send(job),
-    list: (folder) => store.list(folder),
-    remove: (files) => store.remove(files),
-    hashedRoot: ({ queue, product }) => path.join(queue, 'dists', product),
-    tidy: (job) => store.tidy(job),
-  };
+  return new RsyncStore(target, signal);
 }
 
-class RsyncStore {
+class RsyncStore implements TargetStore {
   readonly #target: Target;
   readonly #signal: AbortSignal | undefined;
 
@@ -106,6 +98,10 @@ class RsyncStore {
     } finally {
       await rmdir(empty);
     }
+  }
+
+  hashedRoot({ queue, product }: { queue: string; product: string }): string {
+    return path.join(queue, 'dists', product);
   }
 
   async tidy(job: SyncJob): Promise<void> {
