@@ -8,7 +8,7 @@ import { liveTargets } from './sync/config.ts';
 
 /** How long generations are kept; the newest of all always is. */
 const snapshotKeeping = z.strictObject({
-  /** The newest so many that changed something. Two at least: a sync may still be reading the one before. */
+  /** The newest so many, beside what was only signed anew. Two at least: a sync may be reading the one before. */
   keep: z.number().int().min(2).max(1_000).optional(),
   /** And whatever is younger than this. */
   days: z.number().nonnegative().optional(),

@@ -247,7 +247,8 @@ describe('without any change of packages', () => {
     await sweepQueue({ ...repository, config }, at);
     expect(await newestCause()).toBe('configuration');
     expect(await release()).toMatch(/^Valid-Until: .* UTC$/m);
-    const age = `update generations set created_at = now() - $1::interval where queue = 'stable'`;
+    const age = `update generations set created_at = now() - $1::interval, dated_at = now() - $1::interval
+      where queue = 'stable'`;
     await repository.pool.query(age, ['4 days']);
     await sweepQueue({ ...repository, config }, at);
     expect(await newestCause()).toBe('configuration');

@@ -50,15 +50,18 @@ export async function arrangeSnapshots(repository: Repository, lock: QueueLock):
   if (await removeDropped(places, kept)) await repository.step('generations-removed');
 }
 
-/** Marks what is past its time; the newest of all is never. Looks at kept ones only: the history may be long. */
+/**
+ * Marks what is past its time; the newest of all is never. What was only signed anew does not count, or a quiet queue
+ * would lose its past to renewals. Looks at kept ones only: the history may be long.
+ */
 async function dropOld(repository: Repository, lock: QueueLock): Promise<number> {
   const { keep, days } = snapshotKeeping(repository.config, lock.queue);
   const { rowCount } = await lock.client.query(
     `with own as (
-       select id, number, added + removed > 0 as changed, coalesce(dated_at, created_at) as at from generations
+       select id, number, cause <> 'renewal' as counted, coalesce(dated_at, created_at) as at from generations
         where queue = $1 and product = $2 and status <> 'preparing' and dropped_at is null),
      edge as (
-       select coalesce((select number from own where changed order by number desc offset $3 - 1 limit 1), 0) as number,
+       select coalesce((select number from own where counted order by number desc offset $3 - 1 limit 1), 0) as number,
               (select max(number) from own) as newest)
      update generations g set dropped_at = $6
        from own, edge
