@@ -6,9 +6,10 @@ import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { expect } from 'vitest';
 import type { Repository } from '../../services/repository/context.ts';
+import { sweepQueue } from '../../services/repository/incoming/manager.ts';
 import { transaction } from '../../shared/database/pool.ts';
 import { orderRollback } from '../../shared/protocol/rollback-order.ts';
-import { ACTS, TESTING, type ActName } from './crash-acts.ts';
+import { ACTS, DEVEL, keepingTwo, TESTING, type ActName } from './crash-acts.ts';
 import { handOver, makeSet, type TestRepository } from './repository-support.ts';
 
 export interface CrashAction {
@@ -166,5 +167,19 @@ const collected: CrashAction = {
   },
 };
 
+const retention: CrashAction = {
+  ...{ name: 'a retention', act: 'retain', queue: 'devel' },
+  prepare: async (repository, tag) => {
+    const source = `many-${tag}`;
+    for (const version of ['1', '2', '3']) await arrive(repository, source, version);
+    await sweepQueue(keepingTwo(repository), DEVEL);
+    expect(await members(repository, 'devel', source)).toBe(6);
+    return async () => expect(await members(repository, 'devel', source)).toBe(4);
+  },
+};
+
 /** Run with `snapshots.keep` of 2, so that publishes let old generations go and garbage collection finds work. */
-export const CRASH_ACTIONS = [published, refused, promotion, rollback, synced, collected];
+export const CRASH_ACTIONS = [
+  ...[published, refused, promotion, rollback],
+  ...[synced, retention, collected],
+];
