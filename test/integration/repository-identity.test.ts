@@ -162,6 +162,10 @@ test('names come from the archive, the queue or the product, and Changelogs with
     'Origin: Autobuilder\nLabel: Queue devel\nSuite: devel\nCodename: bookworm-own\n',
   );
   expect(await read('Release')).toContain('\nChangelogs: https://example.org/@CHANGEPATH@\n');
+  const client = await makeAptClient(repository, live.url, ['devel']);
+  await client.apt('apt-get', 'update');
+  const uris = (await client.apt('apt-get', 'changelog', '--print-uris', 'after')).stdout.toString();
+  expect(uris).toContain('https://example.org/main/a/after/after_1.0');
   await sweep(configured({}, { acceptIdentityChanges: true }));
 });
 

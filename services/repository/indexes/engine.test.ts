@@ -80,10 +80,10 @@ function made(
   version: string,
   architecture: string,
   kind: IndexedPackage['kind'] = 'deb',
+  section: string | null = 'utils',
 ): IndexedPackage {
   const description = `Description: ${name} ${version}\n long`;
-  const section = version === '2' ? '' : '\nSection: utils';
-  const head = `Package: ${name}\nVersion: ${version}\nArchitecture: ${architecture}${section}`;
+  const head = `Package: ${name}\nVersion: ${version}\nArchitecture: ${architecture}${section === null ? '' : `\nSection: ${section}`}`;
   const stanza = `${head}\n${description}`;
   const each = { component: 'main', kind, name, version, architecture, stanza };
   return { ...each, id: keyOf(each) };
@@ -116,6 +116,22 @@ function pathsOf(id: string): string[] {
 const keyOf = (each: Omit<IndexedPackage, 'id'>): string =>
   [each.kind, each.name, each.version, each.architecture].join(' ');
 
+type Change = IndexedPackage | { leaves: number } | { moves: number; section: string | null };
+
+/** Makes the change and says which packages it is about. */
+function applyChange(content: Content, change: Change): IndexedPackage[] {
+  if ('id' in change) {
+    content.set(change.id, change);
+    return [change];
+  }
+  const number = 'leaves' in change ? change.leaves : change.moves;
+  const each = [...content.values()][number % Math.max(content.size, 1)];
+  if (!each) return [];
+  if ('leaves' in change) content.delete(each.id);
+  else content.set(each.id, made(each.name, each.version, each.architecture, each.kind, change.section));
+  return [each];
+}
+
 describe('the index engine', () => {
   it('makes the same files step by step as from nothing, and lists the same', async () => {
     const one = fc
@@ -124,25 +140,30 @@ describe('the index engine', () => {
         fc.constantFrom('1', '2', '10'),
         fc.constantFrom('amd64', 'i386', 'all'),
         fc.constantFrom<IndexedPackage['kind']>('deb', 'deb', 'source', 'udeb'),
+        // Another one for a package that is there is what an override does.
+        fc.constantFrom('utils', 'net', null),
       )
-      .map(([name, version, architecture, kind]) =>
-        made(name, version, kind === 'source' ? 'source' : architecture, kind),
+      .map(([name, version, architecture, kind, section]) =>
+        made(name, version, kind === 'source' ? 'source' : architecture, kind, section),
       );
-    const step = fc.array(fc.tuple(fc.boolean(), one), { maxLength: 4 });
+    // A number picks one that is there: it leaves, or is shown in another section.
+    const change = fc.oneof(
+      { weight: 3, arbitrary: one },
+      { weight: 2, arbitrary: fc.record({ leaves: fc.nat(100) }) },
+      {
+        weight: 1,
+        arbitrary: fc.record({ moves: fc.nat(100), section: fc.constantFrom('utils', 'net', null) }),
+      },
+    );
+    const step = fc.array(change, { maxLength: 4 });
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 5 }), async (steps) => {
+      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 6 }), async (steps) => {
         const archive = new Archive();
         const content: Content = new Map();
         let listed = await archive.publish(content, []);
         for (const changes of steps) {
-          for (const [comes, each] of changes) {
-            if (comes) content.set(keyOf(each), each);
-            else content.delete(keyOf(each));
-          }
-          listed = await archive.publish(
-            content,
-            changes.map(([, each]) => each),
-          );
+          const changed = changes.flatMap((each) => applyChange(content, each));
+          listed = await archive.publish(content, changed);
           expect(archive.asked).not.toBeNull();
         }
         const anew = new Archive();

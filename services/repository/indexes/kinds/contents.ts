@@ -90,8 +90,7 @@ async function editsOf(
   await forEachBatch(after, fileLists, (each, paths) => {
     const location = locationOf(each);
     for (const path of paths) {
-      const line = lines.get(path);
-      if (line?.names.has(each.name)) line.locations.add(location);
+      lines.get(path)?.locations.add(location);
     }
   });
   return new Map([...lines].map(([path, { names, locations }]) => [path, editLine(path, names, locations)]));
