@@ -1,6 +1,5 @@
 /** File events as hints: "look now". What they miss, the schedule finds. */
-import { watch } from 'chokidar';
-import { existsSync, watch as watchFolder, type FSWatcher } from 'node:fs';
+import { existsSync, watch, type FSWatcher } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Repository } from './context.ts';
@@ -18,7 +17,7 @@ export async function watchIncoming(
   for (const { queue, product } of queueProducts(repository.common)) {
     const folder = path.join(repository.home.repositoryIncoming, queue, product);
     await mkdir(folder, { recursive: true });
-    const watcher = watchFolder(folder, { persistent: false }, (_event, name) => {
+    const watcher = watch(folder, { persistent: false }, (_event, name) => {
       // A set that goes, as each does once it is taken, is told of as well.
       if (name === null || existsSync(path.join(folder, name))) onHint(queue);
     });
@@ -30,16 +29,23 @@ export async function watchIncoming(
   };
 }
 
-/** Calls `onHint` when a marker is touched. */
-export async function watchMarkers(repository: Repository, onHint: () => void): Promise<() => Promise<void>> {
-  const all = queueProducts(repository.common).map((at) => placesOf(repository.home, at.queue, at.product));
-  for (const { root } of all) await mkdir(root, { recursive: true });
-  const watcher = watch(
-    all.map((places) => places.marker),
-    { depth: 0, ignoreInitial: true },
-  );
-  watcher.on('add', onHint);
-  watcher.on('change', onHint);
-  watcher.on('error', (error) => repository.log.warn({ err: error }, 'watching markers failed'));
-  return () => watcher.close();
+/**
+ * Calls `onHint` when a marker is touched. Folders are watched, not the files: publishers replace a marker and rqp
+ * removes it, many times in a second when much is published, and the watch of a file ends with it.
+ */
+export async function watchMarkers(repository: Repository, onHint: () => void): Promise<() => void> {
+  const watchers: FSWatcher[] = [];
+  for (const { queue, product } of queueProducts(repository.common)) {
+    const { root, marker } = placesOf(repository.home, queue, product);
+    await mkdir(root, { recursive: true });
+    const watcher = watch(root, { persistent: false }, (_event, name) => {
+      const isMarker = name === null || name === path.basename(marker);
+      if (isMarker && existsSync(marker)) onHint(); // its removal is no touch
+    });
+    watcher.on('error', (error) => repository.log.warn({ err: error, root }, 'watching markers failed'));
+    watchers.push(watcher);
+  }
+  return () => {
+    for (const watcher of watchers) watcher.close();
+  };
 }

@@ -41,8 +41,8 @@ async function listed(): Promise<Listed[]> {
   return JSON.parse((await key('list', '--json')).out) as Listed[];
 }
 
-function daysLeft(key: Listed | undefined): number {
-  return Math.round((Date.parse(key?.expiresAt ?? '') - Date.now()) / 86_400_000);
+function daysLeft(each: Listed | undefined): number {
+  return Math.round((Date.parse(each?.expiresAt ?? '') - Date.now()) / 86_400_000);
 }
 
 /** Who signed what clients get from live. */
