@@ -53,13 +53,10 @@ export async function startService(repository: Repository): Promise<Service> {
   return {
     stop: async () => {
       clearInterval(sweep);
+      unwatchIncoming();
+      unwatchMarkers();
       ending.abort(); // a sync or a mirror's update may take hours, and goes on at the next start
-      await Promise.all([
-        unlisten(),
-        unwatchIncoming(),
-        unwatchMarkers(),
-        ...tasks.map((task) => task.destroy()),
-      ]);
+      await Promise.all([unlisten(), ...tasks.map((task) => task.destroy())]);
       await Promise.all([
         proc.stop(),
         keeper.stop(),
