@@ -26,14 +26,21 @@ export async function placeGeneration(
   await placer.folder(places.generations);
   const folder = isThere ? target : path.join(places.generations, `.${String(number)}.new`);
   if (!isThere) await rm(folder, { recursive: true, force: true });
-  await fill(placer, places, source, folder);
+  await fill(placer, places, job, source, folder);
   if (isThere) return;
   await placer.settle();
   await rename(folder, target);
   await fsyncDirectory(places.generations);
+  await job.step('sync-generation');
 }
 
-async function fill(placer: Placer, places: LocalPlaces, source: string, folder: string): Promise<void> {
+async function fill(
+  placer: Placer,
+  places: LocalPlaces,
+  job: SyncJob,
+  source: string,
+  folder: string,
+): Promise<void> {
   const hashed = new Set<string>();
   const files = await filesBelow(source);
   await placer.folder(folder);
@@ -46,6 +53,7 @@ async function fill(placer: Placer, places: LocalPlaces, source: string, folder:
       hashed.add(parts.slice(0, at).join(path.sep));
       await placer.file(path.join(source, file), path.join(places.common, file));
     }
+    await job.step('sync-index-file');
   }
   for (const index of hashed) await linkHashed(placer, places, folder, index);
   const wanted = new Set(files);

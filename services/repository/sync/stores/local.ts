@@ -95,6 +95,7 @@ async function placePool(placer: Placer, places: LocalPlaces, job: SyncJob): Pro
       } catch (error) {
         if (file.required || !hasErrno(error, 'ENOENT')) throw error;
       }
+      await job.step('sync-pool-file');
     }
   };
   const ended = await Promise.allSettled(Array.from({ length: LINKS_AT_ONCE }, linkRest));

@@ -24,6 +24,7 @@ export async function placeSnapshots(placer: Placer, places: LocalPlaces, job: S
     if (!(await isFolder(path.join(job.generations, String(number))))) continue; // just dropped
     await placeGeneration(placer, places, job, number);
     await linkSnapshot(placer, path.join(target, name), job.product, number);
+    await job.step('sync-snapshot-linked');
   }
   for (const name of await rootFiles(source)) {
     await placer.file(path.join(source, name), path.join(target, name));
