@@ -68,6 +68,8 @@ export const repositorySection = z.strictObject({
   debugSymbols: z.enum(['separate', 'together']).default('separate'),
   /** The uncompressed indexes too, for clients that read none of these. */
   plainIndexes: z.boolean().default(false),
+  /** Patches between generations (Packages.diff/), so that clients with Acquire::PDiffs fetch what changed. */
+  pdiffs: z.boolean().default(false),
   /** MD5 sums in Release, for clients that know nothing else. */
   md5: z.boolean().default(false),
   /** Goes into the archive key's user id when it is made. */

@@ -5,12 +5,14 @@
 import { link, mkdir, open, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { AppError } from '../../../shared/errors/app-error.ts';
-import type { PackedChunks, PlainChunk } from './chunks/chunked-index.ts';
+import type { Group, PackedChunks, PlainChunk } from './chunks/chunked-index.ts';
 import { FORMS } from './forms/form.ts';
+import { writeDiffs } from './pdiff/diff-index.ts';
 import { formJob, isPlace, textJob, type Before, type ChangedChunk } from './operations.ts';
 import { textFileSize, type IndexEntry } from './state.ts';
 import { stitch } from './stitch/stitch.ts';
-import { placeOf, publishFile, textFileName, type Index, type WriteOptions } from './write.ts';
+import { publishFile } from './publish-file.ts';
+import { placeOf, textFileName, type Index, type WriteOptions } from './write.ts';
 
 /** Text that nothing points to any more, beyond as much again as the index has. */
 const MAX_WASTE_BYTES = 4 * 1024 * 1024;
@@ -20,6 +22,8 @@ export interface Changed {
   after: readonly ChangedChunk[];
   /** What comes, in its forms; the text, which is the most, does not wait for that. */
   packed: Promise<PackedChunks>;
+  /** Reads a chunk's text back into groups. */
+  groupsOf: (text: Buffer) => Group[];
 }
 
 /** Writes all forms. Throws `index-stale` when a file is not what it was. */
@@ -38,7 +42,9 @@ export async function changeIndex(
     changeForms(index, changed, offsets, options),
   ]);
   if (target !== null) await publishFile(target, plain, options.date);
-  const entry = { path: index.path, kind: index.kind, chunks, plain, forms };
+  const made = { path: index.path, kind: index.kind, chunks, plain, forms };
+  const diffs = options.offer.pdiffs === true ? await writeDiffs(changed, made, options) : null;
+  const entry = { ...made, diffs };
   return putInOrder({ ...entry, textFile: textFileName(options.ordinal) }, options);
 }
 

@@ -30,7 +30,7 @@ const NOTHING_NEW = Promise.resolve(new PackedChunks());
 /** Writes the indexes and says what Release must list. */
 export async function makeIndexes(work: IndexWork): Promise<ReleaseIndex[]> {
   const entries = (await changeAll(work)) ?? (await makeAll(work));
-  await writeState(work.states, { version: 3, number: work.number, shape: shapeOf(work), indexes: entries });
+  await writeState(work.states, { version: 4, number: work.number, shape: shapeOf(work), indexes: entries });
   return entries.flatMap((entry) => releaseEntries(entry));
 }
 
@@ -103,7 +103,8 @@ async function writePlanned(
     return writeIndex(index, makeChunks(planned.groups(), { ...kind, forms }), options);
   }
   const { before, chunks: after } = planned;
-  if (before) return changeIndex(index, { before, after, packed }, options);
+  const { groupsOf } = kind;
+  if (before) return changeIndex(index, { before, after, packed, groupsOf }, options);
   const made = await packed;
   const chunks = (after as PlainChunk[]).map((chunk): Chunk => ({ ...chunk, packed: made.of(chunk) }));
   return writeIndex(index, chunks, options);

@@ -58,6 +58,8 @@ export function releaseShape(
     compression: config.compression,
     plain: config.plainIndexes,
     md5: config.md5,
+    // Left out when off, as before there was such a thing.
+    ...(config.pdiffs ? { pdiffs: true } : {}),
     fingerprint,
   };
 }

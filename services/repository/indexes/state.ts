@@ -21,11 +21,33 @@ const chunkPlace = z.strictObject({
   at: size,
   /** Length of its text in bytes. */
   text: size,
+  /** How many lines that is. */
+  lines: size,
   /** In each form, as {@link import('./forms/form.ts').Packed.size}. */
   packed: z.partialRecord(formName, size),
 });
 /** A chunk as it lies in the files of the generation before. */
 export type ChunkPlace = z.infer<typeof chunkPlace>;
+
+const fileSum = z.strictObject({ size, sha256: z.string() });
+const patch = z.strictObject({
+  /** Its file is `<name>.gz`. */
+  name: z.string().regex(/^\w+$/),
+  /** The text that it applies to. */
+  from: fileSum,
+  /** The patch, and its file. */
+  patch: fileSum,
+  download: fileSum,
+});
+export type Patch = z.infer<typeof patch>;
+
+/** See pdiff/diff-index.ts. */
+const diffIndex = z.strictObject({
+  index: sums,
+  /** Oldest first. */
+  patches: z.array(patch),
+});
+export type DiffIndex = z.infer<typeof diffIndex>;
 
 const indexEntry = z.strictObject({
   /** Relative to the generation, without an ending. */
@@ -39,11 +61,13 @@ const indexEntry = z.strictObject({
   plain: sums,
   /** The compressed files. */
   forms: z.partialRecord(formName, sums),
+  /** Null where there are none, or none are offered. */
+  diffs: diffIndex.nullable(),
 });
 export type IndexEntry = z.infer<typeof indexEntry>;
 
 const stateSchema = z.strictObject({
-  version: z.literal(3),
+  version: z.literal(4),
   number: z.number().int(),
   /** Scope and offer: another one means other files. */
   shape: z.string(),

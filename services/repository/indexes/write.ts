@@ -1,11 +1,13 @@
 /** Writes one index of a generation in all its forms from nothing, each also under its sum. */
-import { link, mkdir, stat, utimes } from 'node:fs/promises';
+import { link, mkdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { ReleaseIndex } from '../../../shared/debian/indexes.ts';
-import { hasErrno } from '../../../shared/errors/app-error.ts';
 import type { Chunk } from './chunks/chunked-index.ts';
 import { FORMS, type FormName, type Packed } from './forms/form.ts';
 import { formsOf, textFileSize, type ChunkPlace, type IndexEntry } from './state.ts';
+import { DIFF_ENDING, reuseDiffs } from './pdiff/diff-index.ts';
+import { countLines } from './pdiff/edit-script.ts';
+import { linkByHash, publishFile } from './publish-file.ts';
 import { FileWriter } from './stitch/file-writer.ts';
 import type { FileSums } from './stitch/stitch.ts';
 
@@ -16,6 +18,8 @@ export interface Offer {
   plain: boolean;
   /** MD5 sums in Release, for clients that know nothing else. */
   md5: boolean;
+  /** Patches from one generation to the next, for clients that have Acquire::PDiffs. */
+  pdiffs?: boolean;
 }
 
 export interface Index {
@@ -61,7 +65,7 @@ export async function writeIndex(
     for (const form of index.forms) {
       await publishFile(published + FORMS[form].ending, forms[form] as FileSums, date);
     }
-    return { path: index.path, kind: index.kind, textFile, chunks: places, plain, forms };
+    return { path: index.path, kind: index.kind, textFile, chunks: places, plain, forms, diffs: null };
   } finally {
     await writers.close();
   }
@@ -124,7 +128,13 @@ class Writers {
 /** What is remembered of a chunk whose text begins at `at`. */
 export function placeOf({ first, text, packed }: Chunk, at: number): ChunkPlace {
   const sizes = Object.entries(packed).map(([form, { size }]) => [form, size]);
-  return { first, at, text: text.length, packed: Object.fromEntries(sizes) as ChunkPlace['packed'] };
+  return {
+    first,
+    at,
+    text: text.length,
+    lines: countLines(text),
+    packed: Object.fromEntries(sizes) as ChunkPlace['packed'],
+  };
 }
 
 /** What stands behind the chunks. */
@@ -147,7 +157,9 @@ export async function reuseIndex(
   }
   const textFile = textFileName(options.ordinal);
   await link(path.join(from.stateFolder, entry.textFile), path.join(options.stateFolder, textFile));
-  return { ...entry, textFile };
+  const diffs = options.offer.pdiffs === true ? entry.diffs : null;
+  await reuseDiffs({ ...entry, diffs }, from.generation, options);
+  return { ...entry, textFile, diffs };
 }
 
 /** True when everything that {@link reuseIndex} takes over is there, by size. */
@@ -168,7 +180,9 @@ export async function canReuse(
 
 /** What Release lists of an index: the text always, since clients check what they unpack. */
 export function releaseEntries(entry: IndexEntry): ReleaseIndex[] {
-  return publishedFiles(entry, { plain: true }).map(([ending, { size, sha256, md5 }]) => {
+  const files = publishedFiles(entry, { plain: true });
+  if (entry.diffs) files.push([`${DIFF_ENDING}/Index`, entry.diffs.index]);
+  return files.map(([ending, { size, sha256, md5 }]) => {
     return { path: entry.path + ending, size, sha256, ...(md5 === null ? {} : { md5 }) };
   });
 }
@@ -177,19 +191,4 @@ export function releaseEntries(entry: IndexEntry): ReleaseIndex[] {
 function publishedFiles(entry: IndexEntry, offer: Pick<Offer, 'plain'>): [string, FileSums][] {
   const packed = formsOf(entry).map(([form, sums]): [string, FileSums] => [FORMS[form].ending, sums]);
   return offer.plain ? [['', entry.plain], ...packed] : packed;
-}
-
-/** Gives a file that is written its date and its name by hash. */
-export async function publishFile(file: string, sums: FileSums, date: Date): Promise<void> {
-  await utimes(file, date, date);
-  await linkByHash(file, sums.sha256);
-}
-
-/** A hard link under the file's sum. */
-async function linkByHash(file: string, sha256: string): Promise<void> {
-  const folder = path.join(path.dirname(file), 'by-hash', 'SHA256');
-  await mkdir(folder, { recursive: true });
-  await link(file, path.join(folder, sha256)).catch((error: unknown) => {
-    if (!hasErrno(error, 'EEXIST')) throw error; // two forms of one content
-  });
 }
