@@ -319,6 +319,17 @@ describe('live', () => {
     expect(await found()).toEqual([]);
   });
 
+  test('a state that is newer than anything the database knows is told, not overwritten', async () => {
+    const files = ['Release', 'InRelease'].map((name) => path.join(home.live, 'devel/dists/bookworm', name));
+    for (const file of files) {
+      const text = await readFile(file, 'utf8');
+      await rm(file);
+      await writeFile(file, text.replace(/^Date: .*$/m, 'Date: Thu, 01 Jan 2099 00:00:00 UTC'));
+    }
+    expect(await found({ isQuick: true, repair: true })).toEqual(['live-ahead devel live: dists']);
+    await writeFile(devel.marker, '');
+  });
+
   test('another InRelease than any that was staged', async () => {
     const file = path.join(home.live, 'devel/dists/bookworm/InRelease');
     await unlinked(file);
@@ -333,15 +344,26 @@ describe('live', () => {
 test('what belongs to no queue: left copies go, old refusals stay', async () => {
   const work = path.join(home.repository, 'work/devel.bookworm');
   const refused = path.join(home.repository, 'quarantine/long-ago');
-  for (const folder of [work, refused]) {
+  const halves = [
+    path.join(devel.root, '.archive-key.gpg.0f.tmp'),
+    path.join(devel.root, 'dists/.bookworm.new'),
+  ];
+  for (const folder of [work, refused, ...halves]) {
     await mkdir(folder, { recursive: true });
     await aged(folder);
   }
-  expect(await found({ repair: true })).toEqual([
-    'work-left devel.bookworm repaired',
-    'quarantine-old long-ago',
+  const young = path.join(devel.root, '.archive-key.asc.0f.tmp');
+  await writeFile(young, '');
+  expect(await found({ repair: true, isQuick: true })).toEqual([
+    'work-left staging/devel/.archive-key.gpg.0f.tmp repaired',
+    'work-left staging/devel/dists/.bookworm.new repaired',
+    'work-left work/devel.bookworm repaired',
+    'quarantine-old quarantine/long-ago',
   ]);
-  expect([await isThere(work), await isThere(refused)]).toEqual([false, true]);
+  expect(await Promise.all([work, ...halves, refused, young].map(isThere))).toEqual([
+    ...[false, false, false, true, true],
+  ]);
+  await rm(young);
   await rm(refused, { recursive: true });
 });
 

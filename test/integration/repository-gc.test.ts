@@ -1,8 +1,10 @@
-import { access, mkdir, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sweepQueue } from '../../services/repository/incoming/manager.ts';
 import { placesOf } from '../../services/repository/places.ts';
+import { startService } from '../../services/repository/service.ts';
+import { waitFor } from '../support/wait.ts';
 import { createRqp } from '../../services/repository/sync/rqp.ts';
 import { collectGarbage, type GarbageReport } from '../../services/repository/upkeep/gc.ts';
 import {
@@ -188,6 +190,23 @@ test('collections beside publishes: every client ends with every package', async
   expect(install.code).toBe(0);
   await live.server.close();
 });
+
+test('the service collects by its schedule', async () => {
+  const settings = { schedule: { gc: '* * * * * *' }, poolGraceHours: 0, snapshots: { keep: 2 } };
+  const own = await openTestRepository({ repository: settings });
+  const service = await startService(own);
+  const folder = path.join(placesOf(own.home, 'devel', 'bookworm').pool, 'main/n/nightly');
+  const debs = async (): Promise<string> =>
+    (await readdir(folder)).filter((name) => name.endsWith('.deb')).join(' ');
+  for (const version of ['1', '2', '3']) {
+    await handOver(own, await makeSet(own, { source: 'nightly', version }));
+    await waitFor(`version ${version}`, async () => (await debs()).includes(`_${version}_`), 120_000);
+  }
+  await waitFor('the oldest to go', async () => !(await debs()).includes('_1_'), 120_000);
+  expect((await debs()).split(' ').toSorted()).toEqual(['nightly_2_amd64.deb', 'nightly_3_amd64.deb']);
+  await service.stop();
+  await own.dispose();
+}, 240_000);
 
 test('metrics say how many files went', async () => {
   const text = await repository.metrics.registry.metrics();

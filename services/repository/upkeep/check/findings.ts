@@ -67,6 +67,10 @@ export const FINDINGS = {
     repair: 'drops it; the next publish makes the indexes from the database and takes longer',
   },
   'live-behind': { means: 'clients of this target do not see the newest state', repair: 'asks for a sync' },
+  'live-ahead': {
+    means: 'clients have seen a newer state than the database knows: was an old backup put back?',
+    repair: null,
+  },
   'live-indexes-damaged': {
     means: 'apt-get update from this target fails, or shows too little',
     repair: 'asks for a sync that compares by content',

@@ -1,6 +1,7 @@
 /** Targets that are folders of this machine, against staging: behind, damaged, or with files missing. */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { readRelease } from '../../../../shared/debian/read-release.ts';
 import { joinInside } from '../../../../shared/files/safe-path.ts';
 import { generationFolder } from '../../generations/tree.ts';
 import { newestNumber, type Recorded } from './facts.ts';
@@ -67,6 +68,9 @@ async function checkIndexes(
 ): Promise<void> {
   const subject = subjectOf(target, 'dists');
   if (shown === null) {
+    const ahead = await dateAhead(look, dists);
+    if (ahead !== null)
+      return report(look, 'live-ahead', subject, `Its Release is of ${ahead.toISOString()}`);
     const detail = `Its InRelease is not that of generation ${String(synced)}`;
     return report(look, 'live-indexes-damaged', subject, detail);
   }
@@ -75,6 +79,21 @@ async function checkIndexes(
   if (first === undefined) return;
   const detail = more.length === 0 ? first : `${first}, and ${String(more.length)} more`;
   report(look, 'live-indexes-damaged', subject, detail);
+}
+
+/** Date of what the folder shows, when it is later than anything that was staged. */
+async function dateAhead(look: Look, dists: string): Promise<Date | null> {
+  const [shown, staged] = await Promise.all([dateOf(dists), dateOf(look.places.dists)]);
+  return shown !== null && staged !== null && shown > staged ? shown : null;
+}
+
+async function dateOf(folder: string): Promise<Date | null> {
+  const text = await readFile(path.join(folder, 'Release'), 'utf8').catch(() => null);
+  try {
+    return text === null ? null : readRelease(text).date;
+  } catch {
+    return null;
+  }
 }
 
 async function checkFiles(look: Look, target: string, pool: string): Promise<void> {

@@ -16,7 +16,7 @@ import { queueProducts } from '../../places.ts';
 import { readFacts } from './facts.ts';
 import { findingKey, type Finding } from './findings.ts';
 import { checkGenerations } from './generations.ts';
-import { checkLeftovers, workFolder } from './leftovers.ts';
+import { checkLeftovers } from './leftovers.ts';
 import { checkLive } from './live.ts';
 import { makeLook, type Look } from './look.ts';
 import { checkPool } from './pool.ts';
@@ -134,7 +134,7 @@ async function leftovers(repository: Repository, options: CheckOptions): Promise
   const findings = await checkLeftovers(repository);
   if (options.repair !== true) return findings;
   for (const finding of findings.filter((each) => each.code === 'work-left')) {
-    await rm(joinInside(workFolder(repository), finding.subject), { recursive: true, force: true });
+    await rm(joinInside(repository.home.repository, finding.subject), { recursive: true, force: true });
     finding.outcome = 'repaired';
   }
   return findings;
