@@ -34,24 +34,40 @@ export async function placeFile(root: string, pool: string, file: ReadFile, mode
   if (source === undefined) {
     throw new AppError('file-missing', `Can't stat ${file.from}: No such file or directory`);
   }
-  if (await isThere(target, source, file)) return;
   requireStamp(source, file);
-  mkdirSync(path.dirname(target), { recursive: true });
   try {
-    if (mode === 'link' || (mode === 'auto' && isSafeToShare(source))) linkSync(from, target);
-    else copyInto(from, target);
+    makeTarget(from, target, mode === 'link' || (mode === 'auto' && isSafeToShare(source)), mode);
   } catch (error) {
-    if (hasErrno(error, 'EEXIST')) return placeFile(root, pool, file, mode);
-    if (mode !== 'auto' || !hasErrno(error, 'EXDEV', 'EPERM', 'EMLINK')) throw error;
-    copyInto(from, target);
+    if (!hasErrno(error, 'EEXIST')) throw error;
+    await requireThere(target, source, file);
+    return;
   }
   // It may have been replaced between the look and the link.
-  const isSame =
-    sameStamp(lstatSync(from, { bigint: true }), file) &&
-    lstatSync(target, { bigint: true }).size === BigInt(file.size);
-  if (isSame) return;
+  const made = lstatSync(target, { bigint: true });
+  if (stampOf(made) === file.stamp) return; // the same inode
+  const isCopied =
+    made.size === BigInt(file.size) && stampOf(lstatSync(from, { bigint: true })) === file.stamp;
+  if (isCopied && made.ino !== source.ino) return;
   rmSync(target, { force: true });
   throw changed(file);
+}
+
+/** Throws EEXIST where the name is taken. */
+function makeTarget(from: string, target: string, isLinked: boolean, mode: PlaceMode): void {
+  const make = isLinked ? linkSync : copyInto;
+  try {
+    make(from, target);
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) {
+      mkdirSync(path.dirname(target), { recursive: true });
+      make(from, target);
+    } else if (isLinked && mode === 'auto' && hasErrno(error, 'EXDEV', 'EPERM', 'EMLINK')) {
+      mkdirSync(path.dirname(target), { recursive: true });
+      copyInto(from, target);
+    } else {
+      throw error;
+    }
+  }
 }
 
 /** Ours or the system's, closed to others' writing, and readable as published files are. */
@@ -77,17 +93,13 @@ function copyInto(from: string, target: string): void {
   }
 }
 
-/** True when the very file is there: the same inode, or the same content. */
-async function isThere(target: string, source: BigIntStats, file: ReadFile): Promise<boolean> {
-  const found = lstatSync(target, { bigint: true, throwIfNoEntry: false });
-  if (found === undefined) return false;
-  if (found.ino === source.ino && found.dev === source.dev) {
-    requireStamp(source, file);
-    return true;
-  }
+/** Passes when the very file is there: the same inode, or the same content. */
+async function requireThere(target: string, source: BigIntStats, file: ReadFile): Promise<void> {
+  const found = lstatSync(target, { bigint: true });
+  if (found.ino === source.ino && found.dev === source.dev) return;
   if (found.isFile() && found.size === BigInt(file.size)) {
     const { sums } = await hashFile(target, ['sha256']);
-    if (sums['sha256'] === file.sha256) return true;
+    if (sums['sha256'] === file.sha256) return;
   }
   throw new AppError(
     'pool-file-differs',
@@ -95,12 +107,8 @@ async function isThere(target: string, source: BigIntStats, file: ReadFile): Pro
   );
 }
 
-function sameStamp(found: BigIntStats, file: ReadFile): boolean {
-  return stampOf(found) === file.stamp;
-}
-
 function requireStamp(found: BigIntStats, file: ReadFile): void {
-  if (!sameStamp(found, file)) throw changed(file);
+  if (stampOf(found) !== file.stamp) throw changed(file);
 }
 
 function changed(file: ReadFile): AppError {

@@ -9,14 +9,18 @@
  *
  * Memory is flat: nothing here holds more than a few thousand packages at a time.
  */
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
 import { AppError } from '../../../shared/errors/app-error.ts';
+import { tryLockFile } from '../../../shared/files/lock.ts';
 import type { Repository } from '../context.ts';
 import { publish } from '../generations/publish.ts';
 import { recover } from '../generations/recover.ts';
 import { requireProduct, requireQueue } from '../indexes/release.ts';
-import { withQueueLock } from '../locks.ts';
+import { withQueueLock, type QueueLock } from '../locks.ts';
 import type { Candidate, ImportSource, Refused } from './candidate.ts';
 import { chooseItems } from './choose.ts';
+import type { DecisionScope } from './decide.ts';
 import type { PlaceMode } from './place-file.ts';
 import { startReaders } from './readers.ts';
 import {
@@ -66,8 +70,24 @@ export interface ImportReport {
   problems: Refused[];
 }
 
-/** Throws `queue-unknown`, `product-unknown`, `queue-busy`, and errors of ours (disk, database). */
+/** Throws `queue-unknown`, `product-unknown`, `import-running`, `queue-busy`, and errors of ours (disk, database). */
 export async function importRepository(
+  repository: Repository,
+  source: ImportSource,
+  options: ImportOptions,
+): Promise<ImportReport> {
+  await mkdir(repository.home.repository, { recursive: true });
+  const lock = await tryLockFile(path.join(repository.home.repository, 'import.lock'), 'exclusive');
+  if (!lock)
+    throw new AppError('import-running', 'Another import is running; its progress is on its terminal');
+  try {
+    return await importAlone(repository, source, options);
+  } finally {
+    await lock.release();
+  }
+}
+
+async function importAlone(
   repository: Repository,
   source: ImportSource,
   options: ImportOptions,
@@ -80,34 +100,10 @@ export async function importRepository(
   await repository.step('import-read');
   const at = { queue: queue.name, product: product.name };
   const changes = options.dryRun
-    ? {
-        added: 0,
-        removed: (await chooseItems(repository.pool, run, { queue, product })).length,
-        generation: null,
-      }
-    : await withQueueLock(repository.pool, { kind: 'publish', ...at, waitMs: LOCK_WAIT_MS }, async (lock) => {
-        await recover(repository, lock);
-        const remove = await chooseItems(lock.client, run, { queue, product });
-        const { taken: total } = await countItems(lock.client, run);
-        await takeChosen(repository, lock, run, {
-          root: source.root,
-          mode: options.mode,
-          onProgress: (done) => options.onProgress?.('taking', done, total),
-        });
-        const add = await packagesToAdd(lock, run);
-        options.onProgress?.('publishing', 0, null);
-        if (add.length === 0 && remove.length === 0) return { added: 0, removed: 0, generation: null };
-        const generation = await publish(repository, lock, {
-          ...{ ...at, add, remove, cause: 'import', who: options.who },
-          alongside: async (client, { id }) => {
-            await client.query('update imports set generation_id = $2, finished_at = now() where id = $1', [
-              run.id,
-              id,
-            ]);
-          },
-        });
-        return { added: add.length, removed: remove.length, generation: generation.number };
-      });
+    ? await decideOnly(repository, run, { queue, product })
+    : await withQueueLock(repository.pool, { kind: 'publish', ...at, waitMs: LOCK_WAIT_MS }, (lock) =>
+        takeAndPublish(repository, lock, run, { source, options, scope: { queue, product } }),
+      );
   if (changes === null) {
     throw new AppError('queue-busy', `${at.queue}/${at.product} is being published by another process`, {
       hint: 'Run the import again: what was read is kept.',
@@ -115,6 +111,43 @@ export async function importRepository(
   }
   const counts = await countItems(repository.pool, run);
   return { ...counts, ...changes, problems: await listRefused(repository.pool, run) };
+}
+
+type Changed = Pick<ImportReport, 'added' | 'removed' | 'generation'>;
+
+async function decideOnly(repository: Repository, run: ImportRun, scope: DecisionScope): Promise<Changed> {
+  const leave = await chooseItems(repository.pool, run, scope);
+  return { added: 0, removed: leave.length, generation: null };
+}
+
+async function takeAndPublish(
+  repository: Repository,
+  lock: QueueLock,
+  run: ImportRun,
+  { source, options, scope }: { source: ImportSource; options: ImportOptions; scope: DecisionScope },
+): Promise<Changed> {
+  await recover(repository, lock);
+  const remove = await chooseItems(lock.client, run, scope);
+  const { taken: total } = await countItems(lock.client, run);
+  await takeChosen(repository, lock, run, {
+    root: source.root,
+    mode: options.mode,
+    onProgress: (done) => options.onProgress?.('taking', done, total),
+  });
+  const add = await packagesToAdd(lock, run);
+  if (add.length === 0 && remove.length === 0) return { added: 0, removed: 0, generation: null };
+  options.onProgress?.('publishing', 0, null);
+  const { queue, product } = lock;
+  const generation = await publish(repository, lock, {
+    ...{ queue, product, add, remove, cause: 'import', who: options.who },
+    alongside: async (client, { id }) => {
+      await client.query('update imports set generation_id = $2, finished_at = now() where id = $1', [
+        run.id,
+        id,
+      ]);
+    },
+  });
+  return { added: add.length, removed: remove.length, generation: generation.number };
 }
 
 /** Reads every candidate that changed since the last run. */

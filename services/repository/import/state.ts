@@ -12,6 +12,9 @@ export interface ImportRun {
 /** Refused packages that a report names one by one; the rest is counted. */
 export const MAX_REPORTED = 10_000;
 
+/** What was read and not asked for again is forgotten after so many days: it is only read once more. */
+const KEPT_DAYS = 30;
+
 /** Finds or makes the import's row and begins a run of it. */
 export async function beginRun(
   database: Queryable,
@@ -25,7 +28,13 @@ export async function beginRun(
      returning id, pass`,
     [source.kind, source.root, source.part, at.queue, at.product],
   );
-  return firstRow(rows, 'import-not-recorded', 'The import could not be recorded');
+  const run = firstRow(rows, 'import-not-recorded', 'The import could not be recorded');
+  await database.query(
+    `delete from import_items where import_id in (
+       select id from imports where id <> $1 and started_at < now() - make_interval(days => $2))`,
+    [run.id, KEPT_DAYS],
+  );
+  return run;
 }
 
 /** What makes a file worth reading again although it is the same. */
