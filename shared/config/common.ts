@@ -168,7 +168,13 @@ export const commonShape = {
     .regex(/^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$/)
     .default('Autobuilder'),
   products: z.record(productName, productSchema).optional(),
-  queues: z.record(queueName, queueSchema).optional(),
+  /** `mirror` is where live shows local mirrors of other archives. */
+  queues: z
+    .record(
+      queueName.refine((name) => name !== 'mirror', "a queue cannot be called 'mirror'"),
+      queueSchema,
+    )
+    .optional(),
 };
 const commonSchema = z.strictObject(commonShape);
 

@@ -17,7 +17,7 @@ const deb = (name: string, version = '1.0', architecture = 'amd64'): string =>
 beforeAll(async () => {
   repository = await openTestRepository();
   archive = await MirrorArchive.make(path.join(repository.home.root, 'archive'));
-  await archive.add({ name: 'hello', depends: 'libhello (>= 1), mailer', section: 'web' });
+  await archive.add({ name: 'hello', depends: 'libhello (>= 1), mailer', section: 'web', long: 'And more.' });
   await archive.add({ name: 'libhello', architecture: 'all' });
   await archive.add({ name: 'postfix', provides: 'mailer' });
   await archive.add({ name: 'other', section: 'contrib/games', priority: 'extra' });
@@ -97,6 +97,8 @@ describe('a filtered mirror', () => {
     });
     const updated = await client.apt('apt-get', 'update');
     expect(updated.stderr.toString()).toBe('');
+    const translation = await readIndex(path.join(dists, 'main/i18n/Translation-en.gz'));
+    expect(translation).toMatch(/^Package: hello\n.*\nDescription-en: a test\n And more\.$/m);
     const fetched = await client.apt('apt-get', 'install', '--download-only', '-y', 'hello');
     expect(fetched.code).toBe(0);
     await live.server.close();

@@ -2,8 +2,10 @@
 import { readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { makeKey } from '../support/mirror-archive.ts';
-import { HELLO, LIBHELLO, MirrorBench } from './mirror-support.ts';
+import { runChecked } from '../../shared/process/run.ts';
+import { removeMirror } from '../../services/repository/mirror/run.ts';
+import { makeKey, serveArchive } from '../support/mirror-archive.ts';
+import { addMirror, HELLO, LIBHELLO, MirrorBench } from './mirror-support.ts';
 
 const HOUR_MS = 3600_000;
 const bench = new MirrorBench();
@@ -141,6 +143,15 @@ describe('a bad line', () => {
     expect(await readFile(bench.file(file))).toEqual(await readFile(path.join(bench.archive.root, file)));
   });
 
+  it('that stands still is given up, and the file gone on with', async () => {
+    const file = await bench.archive.add({ name: 'big', bytes: 400_000 });
+    await bench.archive.publish();
+    bench.server.fail('big_1.0_amd64.deb', { kind: 'stall', after: 150_000 }, 1);
+    await bench.add();
+    await bench.update({ stallMs: 500 });
+    expect(bench.asked().filter((name) => name.includes('big_'))).toEqual([`/${file}`, `/${file}@150000`]);
+  });
+
   it('that knows no ranges begins anew', async () => {
     const file = await bench.archive.add({ name: 'big', bytes: 400_000 });
     await bench.archive.publish();
@@ -254,5 +265,43 @@ describe('an archive that changes under the update', () => {
     bench.server.fail('hello_1.0_amd64.deb', { kind: 'status', status: 404 });
     await expect(bench.update()).rejects.toMatchObject({ code: 'mirror-file-missing' });
     expect(bench.asked().filter((name) => name.endsWith('/InRelease'))).toHaveLength(4);
+  });
+});
+
+describe('https', () => {
+  it('needs a certificate that is trusted, and takes a CA of one’s own', async () => {
+    const [key, cert] = [bench.at('tls.key'), bench.at('tls.pem')];
+    const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
+    const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-days', '2', '-nodes'];
+    await runChecked(['openssl', 'req', '-x509', ...kind, ...subject, '-keyout', key, '-out', cert]);
+    const secure = await serveArchive(bench.archive.root, {
+      ...{ key: await readFile(key, 'utf8'), cert: await readFile(cert, 'utf8') },
+    });
+    await addMirror(bench.repository, bench.archive, secure.url);
+    await expect(bench.update()).rejects.toMatchObject({ code: 'mirror-tls' });
+    await removeMirror(bench.repository, 'up', { keepFiles: false });
+    await addMirror(bench.repository, bench.archive, secure.url, { caFile: cert });
+    await bench.update();
+    expect(await bench.pool()).toEqual([HELLO, LIBHELLO]);
+    // And stays https.
+    secure.fail('/InRelease', { kind: 'redirect', location: `${bench.server.url}/dists/stable/InRelease` });
+    await expect(bench.update()).rejects.toMatchObject({ code: 'mirror-redirects' });
+    await secure.close();
+  });
+});
+
+describe('a full disk', () => {
+  it('is said before the first byte, and changes nothing', async () => {
+    await bench.add();
+    await bench.update();
+    const before = await bench.state();
+    await bench.archive.add({ name: 'big', bytes: 1_000_000 });
+    await bench.archive.publish({
+      // Nobody has so much: the size is a lie, which is found out too late.
+      editPackages: (text) => text.replace(/^(Filename: .*big.*\nSize: )\d+/m, '$19999999999999'),
+    });
+    await expect(bench.update()).rejects.toMatchObject({ code: 'disk-full' });
+    expect(bench.asked().filter((name) => name.includes('big_'))).toEqual([]);
+    expect(await bench.state()).toEqual(before);
   });
 });

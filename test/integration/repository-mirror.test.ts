@@ -34,6 +34,25 @@ describe('a whole mirror', () => {
     await live.server.close();
   });
 
+  it('leaves out what Release lists and nobody mirrors: apt makes do without differences', async () => {
+    const differences = { 'main/binary-amd64/Packages.diff/Index': 'SHA256-Current: none' };
+    await bench.archive.publish({ extra: differences });
+    await bench.add({ sources: true });
+    await bench.update();
+    const live = await serveLive(bench.repository);
+    const client = await makeAptClient(bench.at('differences'), {
+      ...{ uri: `${live.url}/mirror/up`, suite: 'stable' },
+      keyring: bench.file('mirror-key.gpg'),
+    });
+    expect((await client.apt('apt-get', 'update')).stderr.toString()).toBe('');
+    await bench.archive.add({ name: 'new' });
+    await bench.archive.publish({ extra: differences });
+    await bench.update();
+    expect((await client.apt('apt-get', 'update')).stderr.toString()).toBe('');
+    expect((await client.apt('apt-cache', 'show', 'new')).stdout.toString()).toContain('Package: new');
+    await live.server.close();
+  });
+
   it('fetches by sums where the archive offers it, and nothing that is there already', async () => {
     await bench.add();
     const first = await bench.update();

@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { cp, mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
@@ -20,6 +21,8 @@ export interface ArchivePackage {
   priority?: string;
   depends?: string;
   provides?: string;
+  /** Further lines of the description, kept in Translation-en. */
+  long?: string;
   /** Bytes that do not compress, so that a download takes more than one piece. */
   bytes?: number;
 }
@@ -48,6 +51,7 @@ export class MirrorArchive {
   /** `<name>_<version>_<architecture>` -> its stanza. */
   readonly #stanzas = new Map<string, { architecture: string; stanza: string; file: string }>();
   #sources = '';
+  #translations = '';
   #clockMs = Date.now() - 3600_000;
 
   private constructor(root: string, key: ArchiveKey) {
@@ -67,6 +71,7 @@ export class MirrorArchive {
     const copy = new MirrorArchive(root, this.key);
     for (const [id, known] of this.#stanzas) copy.#stanzas.set(id, known);
     copy.#sources = this.#sources;
+    copy.#translations = this.#translations;
     copy.#clockMs = this.#clockMs;
     return copy;
   }
@@ -107,9 +112,17 @@ export class MirrorArchive {
     const sums = [`Filename: ${file}`, `Size: ${String(bytes.length)}`, `SHA256: ${sha256(bytes)}`];
     this.#stanzas.set(`${name}_${version}_${architecture}`, {
       ...{ architecture, file },
-      stanza: `${[...control.slice(0, -1), ...sums, 'Description: a test'].join('\n')}\n`,
+      stanza: `${[...control.slice(0, -1), ...sums, 'Description: a test', ...this.#describe(name, wanted.long)].join('\n')}\n`,
     });
     return file;
+  }
+
+  #describe(name: string, long: string | undefined): string[] {
+    if (long === undefined) return [];
+    const description = `a test\n ${long}`;
+    const line = `Description-md5: ${createHash('md5').update(`${description}\n`).digest('hex')}`;
+    this.#translations += `Package: ${name}\n${line}\nDescription-en: ${description}\n\n`;
+    return [line];
   }
 
   /** A source of one file. */
@@ -150,6 +163,8 @@ export class MirrorArchive {
       );
     }
     await this.#pack(indexes, 'main/source/Sources', this.#sources, forms);
+    if (this.#translations !== '')
+      await this.#pack(indexes, 'main/i18n/Translation-en', this.#translations, forms);
     for (const [name, content] of Object.entries(options.extra ?? {}))
       indexes.set(name, Buffer.from(content));
     for (const [name, content] of indexes) {
@@ -256,6 +271,8 @@ export type Fault =
   | { kind: 'truncate'; after: number }
   /** The same size, one byte changed. */
   | { kind: 'wrong' }
+  /** The connection stays, and nothing comes after so many bytes. */
+  | { kind: 'stall'; after: number }
   | { kind: 'longer' }
   | { kind: 'redirect'; location: string }
   /** Ranges are not understood. */
@@ -278,11 +295,14 @@ export interface ArchiveServer {
 }
 
 /** Serves a folder on loopback; hidden names are served too, nobody asks for them. */
-export async function serveArchive(root: string): Promise<ArchiveServer> {
+export async function serveArchive(
+  root: string,
+  tls?: { key: string; cert: string },
+): Promise<ArchiveServer> {
   const requests: string[] = [];
   let faults: { ending: string; fault: Fault; times: number }[] = [];
   let authorization: string | null = null;
-  const server = createServer((request, response) => {
+  const listener: RequestListener = (request, response) => {
     const name = decodeURIComponent(new URL(request.url ?? '/', 'http://x').pathname);
     const from = /^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1];
     requests.push(name + (from === undefined ? '' : `@${from}`));
@@ -296,11 +316,12 @@ export async function serveArchive(root: string): Promise<ArchiveServer> {
       if (!response.headersSent) response.writeHead(404);
       response.end();
     });
-  });
+  };
+  const server = tls ? createSecureServer(tls, listener) : createServer(listener);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   return {
-    ...{ url: `http://127.0.0.1:${String(port)}`, requests },
+    ...{ url: `${tls ? 'https' : 'http'}://127.0.0.1:${String(port)}`, requests },
     asked: async (name) => void (await waitFor(name, () => requests.includes(name))),
     fail: (ending, fault, times = Number.POSITIVE_INFINITY) => void faults.push({ ending, fault, times }),
     heal: () => {
@@ -331,6 +352,11 @@ async function answer(
   if (fault?.kind === 'truncate') {
     response.writeHead(200, { 'content-length': size });
     response.write(content.subarray(0, fault.after), () => response.destroy());
+    return;
+  }
+  if (fault?.kind === 'stall') {
+    response.writeHead(200, { 'content-length': size });
+    response.write(content.subarray(0, fault.after));
     return;
   }
   if (fault?.kind === 'longer') return void response.end(Buffer.concat([content, Buffer.from('more')]));

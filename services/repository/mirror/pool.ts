@@ -71,6 +71,7 @@ async function isThere(
 
 /** Throws `disk-full` before the first byte, when it is clear that it cannot end well. */
 export async function requireSpace(places: MirrorPlaces, plan: PoolPlan): Promise<void> {
+  if (plan.bytes === 0) return;
   const { bavail, bsize } = await statfs(places.root);
   const free = bavail * bsize - MIN_FREE_BYTES;
   if (plan.bytes <= free) return;

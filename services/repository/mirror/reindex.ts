@@ -29,7 +29,9 @@ export async function writeReindexed(repository: Repository, work: ReindexWork):
   const files = await makeIndexes({
     scope: {
       ...{ components: work.components, architectures: work.architectures },
-      ...{ debugComponents: false, translations: false, contents: false, contentsSource: false },
+      ...{ debugComponents: false, translations: config.translations },
+      // What is in the packages is not read here.
+      ...{ contents: false, contentsSource: false },
     },
     offer: { compression: config.compression, plain: config.plainIndexes, md5: config.md5 },
     ...{ number: work.number, folder: work.folder, previous: null, states: work.states, date: work.date },

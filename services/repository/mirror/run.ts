@@ -1,12 +1,12 @@
 /** One update of one mirror, beside whoever else may want to: the service, or a person at the command line. */
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { AppError, messageOf } from '../../../shared/errors/app-error.ts';
+import { AppError, hasErrno, messageOf } from '../../../shared/errors/app-error.ts';
 import { tryLockFile } from '../../../shared/files/lock.ts';
 import type { Repository } from '../context.ts';
 import { isFiltered } from './definition.ts';
 import { NO_CREDENTIALS, readCredentials } from './fetch/credentials.ts';
-import { RETRY_FIRST_MS, type Fetching } from './fetch/download.ts';
+import { RETRY_FIRST_MS, STALL_MS, type Fetching } from './fetch/download.ts';
 import { createLimiter } from './fetch/limiter.ts';
 import { createOrigin, type Origin } from './fetch/origin.ts';
 import { mirrorPlaces, type MirrorPlaces } from './places.ts';
@@ -111,11 +111,15 @@ async function runUpdate(
     limiter: createLimiter(settings.bytesPerSecond ?? repository.config.mirrors.bytesPerSecond),
     folder: places.partial,
     retryFirstMs: options.retryFirstMs ?? RETRY_FIRST_MS,
+    stallMs: options.stallMs ?? STALL_MS,
     ...(options.signal ? { signal: options.signal } : {}),
     onBytes: (count) => repository.metrics.mirrorBytes.inc({ mirror: mirror.name }, count),
   };
   try {
     return await bringUpToDate({ repository, mirror, places, fetching, options });
+  } catch (error) {
+    if (!hasErrno(error, 'ENOSPC', 'EDQUOT')) throw error;
+    throw new AppError('disk-full', `The disk of '${places.root}' is full`, { cause: error });
   } finally {
     origin.close();
   }

@@ -37,6 +37,8 @@ export function selectIndexes(mirror: MirrorDefinition, suite: string, release: 
   });
   const find = (index: Omit<MirrorIndex, 'suite' | 'plain' | 'forms'>): MirrorIndex[] =>
     withForms(release, { suite, ...index });
+  // What is written anew has English descriptions only.
+  const languages = settings.translations.filter((each) => each === 'en' || !isFiltered(mirror));
   const found = components.flatMap((component) => [
     ...[...architectures, ...(readsAll(release) ? ['all'] : [])].flatMap((architecture) => [
       ...find({
@@ -50,7 +52,7 @@ export function selectIndexes(mirror: MirrorDefinition, suite: string, release: 
     ...(settings.sources
       ? find({ kind: 'sources', component, architecture: null, path: `${component}/source/Sources` })
       : []),
-    ...settings.translations.flatMap((language) =>
+    ...languages.flatMap((language) =>
       find({
         kind: 'other',
         component,

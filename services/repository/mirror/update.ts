@@ -59,6 +59,7 @@ export interface UpdateOptions {
   /** Fetches indexes only and says what would come; clients see nothing of it. */
   isDryRun?: boolean;
   retryFirstMs?: number;
+  stallMs?: number;
 }
 
 export interface UpdateReport {

@@ -3,6 +3,7 @@ import { AppError } from '../../../shared/errors/app-error.ts';
 import type { IndexedPackage } from '../indexes/kinds/scope.ts';
 import { isFiltered, type MirrorDefinition, type MirrorFilter } from './definition.ts';
 import type { Expected } from './fetch/download.ts';
+import { descriptionSum, holdsDescriptions, readDescriptions, withDescription } from './descriptions.ts';
 import { choose, isMeant, keyOf } from './filter.ts';
 import { readFetched, type FetchedIndex } from './indexes.ts';
 import { readBinaryStanza, readSourceStanza, type BinaryStanza, type PoolFile } from './stanzas.ts';
@@ -61,6 +62,7 @@ async function wantChosen(
   for (const index of indexes.filter(({ kind }) => kind === 'sources')) {
     await readFetched(index, (text) => chosen.takeSource(index, text));
   }
+  await chosen.describe(indexes.filter(holdsDescriptions));
   const suites = new Set(indexes.map(({ suite }) => suite));
   return { files, unmet, packages: new Map([...suites].map((suite) => [suite, chosen.of(suite)])) };
 }
@@ -123,6 +125,14 @@ class Chosen {
     if (!isOf && !isMeant(this.#filter, { name, section, priority: null })) return;
     for (const file of files) addFile(this.#files, file);
     this.#add(index, { kind: 'source', name, version, architecture: 'source', stanza: text });
+  }
+
+  /** Puts the long descriptions back that the archive keeps elsewhere. */
+  async describe(indexes: readonly FetchedIndex[]): Promise<void> {
+    const packages = [...this.#bySuite.values()].flatMap((own) => [...own.values()]);
+    const sums = new Set(packages.map(({ stanza }) => descriptionSum(stanza)).filter((sum) => sum !== null));
+    const descriptions = await readDescriptions(indexes, sums);
+    for (const each of packages) each.stanza = withDescription(each.stanza, descriptions);
   }
 
   #add(index: FetchedIndex, each: Omit<IndexedPackage, 'id' | 'component'>): void {

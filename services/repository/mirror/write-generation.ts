@@ -29,11 +29,12 @@ export function inputOf(
   repository: Pick<Repository, 'config' | 'signer'>,
   { mirror, releases, indexes }: Pick<GenerationWork, 'mirror' | 'releases' | 'indexes'>,
 ): string {
-  const { compression, plainIndexes, md5 } = repository.config;
+  const { compression, plainIndexes, md5, translations } = repository.config;
   const own = isFiltered(mirror)
     ? {
         filter: mirror.settings.filter,
         compression,
+        translations,
         plainIndexes,
         md5,
         key: repository.signer.publicKey.fingerprint,

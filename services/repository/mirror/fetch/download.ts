@@ -19,7 +19,7 @@ const MAX_FAILURES = 4;
 const MAX_TRIES = 50;
 export const RETRY_FIRST_MS = 500;
 /** A connection on which nothing comes for this long is dead. */
-const STALL_MS = 60_000;
+export const STALL_MS = 60_000;
 /** One file on the slowest line that is still worth waiting for. */
 const FILE_TIMEOUT_MS = 12 * 3600_000;
 
@@ -42,6 +42,7 @@ export interface Fetching {
   /** Of partial files; made. */
   folder: string;
   retryFirstMs: number;
+  stallMs: number;
   signal?: AbortSignal;
   /** Bytes that came in. */
   onBytes?: (count: number) => void;
@@ -91,7 +92,7 @@ export async function fetchSmall(fetching: Fetching, file: string, maxBytes: num
     if (!opened) return null;
     const chunks: Buffer[] = [];
     let size = 0;
-    for await (const chunk of watched(opened.body)) {
+    for await (const chunk of watched(opened.body, fetching.stallMs)) {
       size += chunk.length;
       if (size > maxBytes) {
         throw new AppError('mirror-too-large', `${file} has more than ${String(maxBytes)} bytes`);
@@ -195,7 +196,7 @@ async function fetchRest(
     partial.size = 0;
     partial.hash = createHash(partsOfChecksum(expected.checksum).algorithm);
   }
-  for await (const chunk of watched(opened.body)) {
+  for await (const chunk of watched(opened.body, fetching.stallMs)) {
     if (partial.size + chunk.length > expected.size) {
       await handle.truncate(0);
       throw new AppError('mirror-sum-mismatch', `${from} is longer than the archive's signed index says`);
@@ -220,13 +221,13 @@ async function writeAll(handle: FileHandle, chunk: Buffer, position: number): Pr
   }
 }
 
-/** A body's chunks; one on which nothing comes for {@link STALL_MS} is ended. */
-async function* watched(body: Readable): AsyncGenerator<Buffer> {
+/** A body's chunks; one on which nothing comes for `stallMs` is ended. */
+async function* watched(body: Readable, stallMs: number): AsyncGenerator<Buffer> {
   const whole = setTimeout(() => body.destroy(stalled('takes too long')), FILE_TIMEOUT_MS);
   try {
     const chunks = body[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
     for (;;) {
-      const timer = setTimeout(() => body.destroy(stalled('stands still')), STALL_MS);
+      const timer = setTimeout(() => body.destroy(stalled('stands still')), stallMs);
       const next = await chunks.next().finally(() => clearTimeout(timer));
       if (next.done === true) return;
       yield next.value;
