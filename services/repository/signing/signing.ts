@@ -25,12 +25,13 @@ const MINUTE_MS = 60_000;
 
 export class Signing {
   readonly #vault: KeyVault;
-  readonly #rate = new RateLimit(MAX_SIGNED_PER_MINUTE, MINUTE_MS);
+  readonly #rate: RateLimit;
 
   #published: { states: KeyStates; keyring: Awaited<ReturnType<typeof publicKeyring>> } | null = null;
 
-  constructor(vault: KeyVault) {
+  constructor(vault: KeyVault, signedPerMinute = MAX_SIGNED_PER_MINUTE) {
     this.#vault = vault;
+    this.#rate = new RateLimit(signedPerMinute, MINUTE_MS);
   }
 
   /** Carries out one operation for `requester`; `value` was checked against the operation's schema. */
