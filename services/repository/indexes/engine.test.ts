@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat, truncate } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
@@ -60,6 +60,14 @@ class Archive {
       },
       fileLists: (ids) => Promise.resolve(new Map(ids.map((id) => [id, pathsOf(id)]))),
     });
+  }
+
+  /** What is kept of the texts beside the generations. */
+  async textFiles(): Promise<string[]> {
+    const folder = path.join(this.#folder, 'states', String(this.#number));
+    const names = (await readdir(folder)).filter((name) => name.endsWith('.text'));
+    const sizes = await Promise.all(names.map(async (name) => (await stat(path.join(folder, name))).size));
+    return names.filter((_, at) => (sizes[at] ?? 0) > 20).map((name) => path.join(folder, name));
   }
 
   async files(): Promise<Record<string, string>> {
@@ -201,5 +209,38 @@ describe('the index engine', () => {
     expect(archive.asked).toBeNull();
     const anew = new Archive();
     expect(await anew.publish(content, [])).toEqual(listed);
+  });
+
+  it.each(['main/binary-amd64/Packages.gz', 'main/binary-amd64/Packages.xz', 'text'])(
+    'makes everything anew when one byte of %s is another',
+    async (name) => {
+      const archive = new Archive();
+      const all = Array.from({ length: 300 }, (_, at) => made(`p${String(at)}`, '1', 'amd64'));
+      const content: Content = new Map(all.map((each) => [keyOf(each), each]));
+      await archive.publish(content, []);
+      for (const file of name === 'text'
+        ? await archive.textFiles()
+        : [path.join(archive.generation(), name)]) {
+        const bytes = await readFile(file);
+        bytes[bytes.length - 20] = (bytes.at(-20) ?? 0) ^ 1;
+        await writeFile(file, bytes);
+      }
+      const newer = made('p7', '2', 'amd64');
+      content.set(keyOf(newer), newer);
+      const listed = await archive.publish(content, [newer]);
+      expect(archive.asked).toBeNull();
+      expect(await new Archive().publish(content, [])).toEqual(listed);
+    },
+  );
+
+  it('makes everything anew when most changes, with the same bytes', async () => {
+    const archive = new Archive();
+    const content: Content = new Map();
+    await archive.publish(content, []);
+    const all = Array.from({ length: 600 }, (_, at) => made(`p${String(at)}`, '1', 'amd64'));
+    for (const each of all) content.set(keyOf(each), each);
+    const listed = await archive.publish(content, all);
+    expect(archive.asked).toBeNull();
+    expect(await new Archive().publish(content, [])).toEqual(listed);
   });
 });
