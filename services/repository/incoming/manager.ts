@@ -8,6 +8,7 @@
  * Each step repeated gives the same; a set that fails a check leaves the line to quarantine and never
  * stops the others. An error of ours (disk, database) leaves the set where it is for the next sweep.
  */
+import { randomInt } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { AppError } from '../../../shared/errors/app-error.ts';
@@ -23,7 +24,7 @@ import { checkSet, type CheckedSet } from './check.ts';
 import { listSets, readManifest, type SetPlace } from './folder.ts';
 import { admit, ADMIT_REFUSALS } from './admit.ts';
 import { moveToQuarantine, quarantine } from './quarantine.ts';
-import { noteTrouble } from './trouble.ts';
+import { noteTrouble, UNFORESEEN } from './trouble.ts';
 import { decideSet, derivedId, recordSet, rowId, type SetRecord } from './set-rows.ts';
 
 /** Sets in one generation: bounds the disk that copies take; the rest waits for the next one. */
@@ -69,10 +70,11 @@ async function takeSets(
     const checked = await guarded(repository, place, () => check(repository, place, work));
     if (checked) waiting.push(checked);
   }
-  waiting.sort(bySourceThenVersion);
+  const together = withoutSuspects(waiting);
+  together.sort(bySourceThenVersion);
   const holdings = new Holdings(lock);
   const admitted: Waiting[] = [];
-  for (const each of waiting) {
+  for (const each of together) {
     const done = await guarded(repository, each.set.place, async () => {
       try {
         await admit(repository, holdings, each.set);
@@ -98,6 +100,16 @@ async function takeSets(
     throw error;
   }
   return true;
+}
+
+/**
+ * What goes into one generation. After an error that nobody foresaw each set of that generation is a suspect: the
+ * others go on without them, and they one at a time, in no fixed order, so that none keeps the rest back.
+ */
+function withoutSuspects(waiting: readonly Waiting[]): Waiting[] {
+  const clean = waiting.filter(({ record }) => record.reason_code !== UNFORESEEN);
+  if (clean.length > 0 || waiting.length === 0) return clean;
+  return waiting.slice(randomInt(waiting.length)).slice(0, 1);
 }
 
 /** So that of two versions that wait the older one is not refused for the newer. */

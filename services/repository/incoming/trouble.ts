@@ -6,6 +6,8 @@ import type { Queryable } from '../../../shared/database/pool.ts';
 import { AppError, hasErrno } from '../../../shared/errors/app-error.ts';
 import type { Repository } from '../context.ts';
 
+/** Of an error that is neither a full disk nor one with a code of ours. */
+export const UNFORESEEN = 'repository-error';
 /** Sets that health names; one reason is mostly that of all. */
 const MAX_SHOWN = 20;
 
@@ -25,7 +27,7 @@ function reasonOf(error: unknown): { code: string; reason: string } {
   }
   const why = error instanceof AppError ? `: ${error.message}` : '';
   const reason = `The repository cannot take it in now and tries again${why}. Its log says more.`;
-  return { code: error instanceof AppError ? error.code : 'repository-error', reason };
+  return { code: error instanceof AppError ? error.code : UNFORESEEN, reason };
 }
 
 /** Keeps the reason with the rows of sets that are not decided; that it cannot be kept is no further trouble. */
