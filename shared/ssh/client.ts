@@ -116,15 +116,14 @@ class Connection implements SshConnection {
   async exec(argv: readonly [string, ...string[]], options: ExecOptions = {}): Promise<ExecResult> {
     const line = commandLine(argv);
     options.signal?.throwIfAborted();
-    const channel = await this.open<ClientChannel>((done) => this.client.exec(line, done));
-    const ended = followExit(channel);
+    const { channel, ended } = await this.start(line);
     const stderr = collect(channel.stderr);
     const onAbort = (): void => {
       channel.close();
       channel.destroy();
     };
     options.signal?.addEventListener('abort', onAbort, { once: true });
-    let code: number | null;
+    let code: number | string;
     try {
       // Not destroyed at the end of the output: the status comes later, and not to a closed channel.
       for await (const chunk of channel.iterator({ destroyOnReturn: false })) {
@@ -140,8 +139,20 @@ class Connection implements SshConnection {
       channel.close();
     }
     options.signal?.throwIfAborted();
-    if (code === null) throw lost(`'${argv.slice(0, 3).join(' ')}' ended without an exit status`);
+    if (typeof code === 'string') throw lost(`'${argv.slice(0, 3).join(' ')}' ${code}`);
     return { code, stderr: stderr() };
+  }
+
+  /**
+   * Listens for the end before anything else runs: that of a quick command comes in one piece with the answer
+   * that it was started.
+   */
+  private start(line: string): Promise<{ channel: ClientChannel; ended: Promise<number | string> }> {
+    return this.open((done) => {
+      this.client.exec(line, (error, channel) => {
+        done(error, error ? (undefined as never) : { channel, ended: followExit(channel) });
+      });
+    });
   }
 
   async files(): Promise<RemoteSession> {
@@ -177,11 +188,13 @@ function lost(message: string): AppError {
   return new AppError('ssh-lost', `Lost the SSH connection: ${message}`);
 }
 
-/** The exit code; null when the channel closed without one, or a signal ended the command. */
-function followExit(channel: ClientChannel): Promise<number | null> {
+/** The exit code; else how the command ended: by a signal, or the channel was closed. */
+function followExit(channel: ClientChannel): Promise<number | string> {
   return new Promise((resolve) => {
-    channel.once('exit', (code: number | null) => resolve(code));
-    channel.once('close', () => resolve(null));
+    channel.once('exit', (code: number | null, signal?: string) => {
+      resolve(code ?? `was ended by signal ${signal ?? 'unknown'}`);
+    });
+    channel.once('close', () => resolve('ended without an exit status'));
   });
 }
 

@@ -53,16 +53,23 @@ export async function expectWholeLog(line: FaultLine, host: FaultHost, source: s
 }
 
 /** Waits until no attempt is open and hosts keep nothing; what is left after a minute, as `host: what`. */
+/** A host that was cut off is asked again after a minute at most, and believed for another. */
+const CLEAN_TIMEOUT_MS = 150_000;
+
 export async function leftOnHosts(line: FaultLine, hosts: FaultHost[] = line.hosts): Promise<string[]> {
   let left: string[] = [];
-  await waitFor('everything to be finished and clean', async () => {
-    left = await openAttempts(line);
-    for (const host of hosts) {
-      const names = [...(await attemptsOn(host)), ...(await programsOn(host))];
-      left.push(...names.map((name) => `${host.name}: ${name}`));
-    }
-    return left.length === 0;
-  }).catch(() => undefined);
+  await waitFor(
+    'everything to be finished and clean',
+    async () => {
+      left = await openAttempts(line);
+      for (const host of hosts) {
+        const names = [...(await attemptsOn(host)), ...(await programsOn(host))];
+        left.push(...names.map((name) => `${host.name}: ${name}`));
+      }
+      return left.length === 0;
+    },
+    CLEAN_TIMEOUT_MS,
+  ).catch(() => undefined);
   return left;
 }
 

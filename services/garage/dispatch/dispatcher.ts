@@ -17,6 +17,7 @@ import { runAttempt, type Dispatch } from './attempt.ts';
 import { coalesced } from './coalesce.ts';
 import { fillSlots } from './fill.ts';
 import { handOverBuilt } from './hand-over.ts';
+import { activeHosts } from './rows.ts';
 import { garageKeyFile } from './garage-key.ts';
 import { HostWatch } from './host-watch.ts';
 import { registerEmbeddedHost } from './hosts.ts';
@@ -77,6 +78,7 @@ class OneDispatcher implements Dispatcher {
   private readonly askForRound = coalesced(() => this.look());
   private readonly askForBuilds = coalesced(() => this.fill());
   private timer: NodeJS.Timeout | undefined;
+  private visiting: Promise<void> | undefined;
 
   constructor(garage: Garage, options: DispatcherOptions) {
     this.garage = garage;
@@ -125,7 +127,7 @@ class OneDispatcher implements Dispatcher {
     // Both look once more, see that it is over, and leave.
     await Promise.all([this.askForRound(), this.askForBuilds()]);
     clearTimeout(this.timer);
-    await Promise.all(this.running.values());
+    await Promise.all([...this.running.values(), this.visiting]);
     await this.parts?.leadership.release();
   }
 
@@ -151,7 +153,15 @@ class OneDispatcher implements Dispatcher {
       fillCheckSlots({ ...parts, begin: (id) => this.beginCheck(parts, id) }),
     );
     await this.step('test quarantined hosts', () => this.testHosts(parts));
+    this.visitHosts(parts);
     await this.step('look for what waits', () => this.lookAgain());
+  }
+
+  /** Beside the rounds: a host that is away takes its time to say so. */
+  private visitHosts(parts: Parts): void {
+    this.visiting ??= this.step('visit hosts', async () =>
+      parts.watch.visit(await activeHosts(this.garage.pool)),
+    ).finally(() => (this.visiting = undefined));
   }
 
   private async testHosts(parts: Parts): Promise<void> {

@@ -15,6 +15,8 @@ import type { HostRow } from './rows.ts';
 const BELIEVED_MS = 60_000;
 const FIRST_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 60_000;
+/** A host without work is looked at so often: what was left on it goes, and people see that it is away. */
+const IDLE_MS = 5 * 60_000;
 
 interface Seen {
   well: boolean;
@@ -26,6 +28,7 @@ interface Seen {
 
 export class HostWatch {
   private readonly seen = new Map<string, Seen>();
+  private readonly asking = new Map<string, Promise<boolean>>();
   private readonly garage: Garage;
   private readonly bundle: RunnerBundle;
   private readonly privateKey: string;
@@ -36,9 +39,24 @@ export class HostWatch {
     this.privateKey = privateKey;
   }
 
-  /** Asks the host unless it was asked lately; notes the answer in its row. */
+  /** Looks at those that nobody has looked at for long, that are in doubt, or that were away. */
+  async visit(hosts: readonly HostRow[]): Promise<void> {
+    const due = hosts.filter((host) => {
+      const known = this.seen.get(host.id);
+      return !known || Date.now() >= known.untilMs + (known.well ? IDLE_MS : 0);
+    });
+    await Promise.all(due.map((host) => this.isWell(host)));
+  }
+
+  /** Asks the host unless it was asked lately; notes the answer in its row. One question at a time. */
   async isWell(host: HostRow): Promise<boolean> {
     const identity = JSON.stringify(host);
+    const asked = this.asking.get(identity) ?? this.ask(host, identity);
+    this.asking.set(identity, asked);
+    return asked.finally(() => this.asking.delete(identity));
+  }
+
+  private async ask(host: HostRow, identity: string): Promise<boolean> {
     const before = this.seen.get(host.id);
     const known = before?.identity === identity ? before : undefined;
     if (known && Date.now() < known.untilMs) return known.well;
