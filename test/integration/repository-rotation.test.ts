@@ -12,7 +12,7 @@ import { queueProducts } from '../../services/repository/places.ts';
 import { createSigner, ensureArchiveKey } from '../../services/repository/signing/in-process.ts';
 import { keepKeys } from '../../services/repository/signing/keeper.ts';
 import { createRqp } from '../../services/repository/sync/rqp.ts';
-import { handOver, makeSet, openTestRepository, serveLive } from './repository-support.ts';
+import { handOver, makeAptClient, makeSet, openTestRepository, serveLive } from './repository-support.ts';
 
 const PACKAGE = 'autobuilder-archive-keyring';
 const KEYRING = `usr/share/keyrings/${PACKAGE}.gpg`;
@@ -234,6 +234,10 @@ test('a client with the package alone follows: old key, both, new key; one that 
   await settle();
   expect(await follower.upgrade()).toBe('');
   expect((await sleeper.update()).code).toBe(0);
+  // Both in one armored block, as builders and older habits take it.
+  const armored = await makeAptClient(repository, live.url, ['stable']);
+  const update = await armored.apt('apt-get', 'update', '--error-on=any');
+  expect([update.code, update.stderr.toString()]).toEqual([0, '']);
 
   // The old one is retired: it signs no more and leaves the keyring.
   await change(old ?? '', 'retired');

@@ -75,8 +75,12 @@ export class Signer {
 
   /** Asks which keys there are now. Throws `signer-unavailable` and what reading keys throws. */
   async refresh(): Promise<KeyringView> {
-    this.#keyring = await this.#watched('signer', () => this.ask('keys', {}));
-    return this.#keyring;
+    const keyring = await this.#watched('signer', () => this.ask('keys', {}));
+    this.#keyring = keyring;
+    // Extended, unlocked, put back: what a key was in the way of is tried again, and nobody need be alarmed.
+    const isMended = keyring.keys.every((key) => key.problem === null);
+    if (isMended && this.#trouble?.code.startsWith('signing-key-') === true) this.#trouble = null;
+    return keyring;
   }
 
   /**
