@@ -115,14 +115,6 @@ export interface ComparedPackage {
   after: boolean;
 }
 
-/** Whether a package was there in generation `number`: what first happened to it later says so. */
-const wasThere = (number: string): string => `coalesce(
-  (select c.change = '-' from repository.generation_changes c
-     join repository.generations g on g.id = c.generation_id
-    where c.package_id = p.id and g.queue = $1 and g.product = $2 and g.status <> 'preparing' and g.number > ${number}
-    order by g.number limit 1),
-  exists (select 1 from repository.members m where m.queue = $1 and m.product = $2 and m.package_id = p.id))`;
-
 /**
  * What makes generation `to` of generation `from`, either the older one: all versions of each name and architecture
  * that differs, at most `limit`, by source and name. Throws `generation-unknown`, and `changes-unknown` where
@@ -142,11 +134,26 @@ export async function comparedPackages(
          join repository.packages p on p.id = c.package_id
         where g.queue = $1 and g.product = $2 and g.status <> 'preparing'
           and g.number > least($3::int, $4::int) and g.number <= greatest($3::int, $4::int)),
-     compared as (
-       select p.id, p.kind, p.name, p.version, p.architecture, p.source,
-              ${wasThere('$3::int')} as before, ${wasThere('$4::int')} as after
+     candidates as (
+       select p.id, p.kind, p.name, p.version, p.architecture, p.source
          from touched t join repository.packages p using (kind, name, architecture)
-        where p.product = $2)
+        where p.product = $2),
+     -- What first happened to a package after a generation says whether it was there in it.
+     events as (
+       select c.package_id,
+              (array_agg(c.change order by g.number) filter (where g.number > $3::int))[1] = '-' as before,
+              (array_agg(c.change order by g.number) filter (where g.number > $4::int))[1] = '-' as after
+         from candidates p
+         join repository.generation_changes c on c.package_id = p.id
+         join repository.generations g on g.id = c.generation_id
+        where g.queue = $1 and g.product = $2 and g.status <> 'preparing' and g.number > least($3::int, $4::int)
+        group by c.package_id),
+     compared as (
+       select p.*, coalesce(e.before, m.package_id is not null) as before,
+              coalesce(e.after, m.package_id is not null) as after
+         from candidates p
+         left join events e on e.package_id = p.id
+         left join repository.members m on m.queue = $1 and m.product = $2 and m.package_id = p.id)
      select * from compared where before or after
       order by source, name, kind, architecture, id limit $5`,
     [at.queue, at.product, from, to, limit],

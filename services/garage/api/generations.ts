@@ -16,6 +16,8 @@ import type { Api } from './typed.ts';
 
 /** Versions that one answer compares: some megabytes. */
 const MAX_COMPARED = 20_000;
+/** Generations between two that anybody may have compared: more takes seconds of the database. */
+const MAX_APART = 5_000;
 const NUMBER = z.coerce.number().int().min(1).max(999_999_999);
 const names = z.object({ queue: z.string().max(64), product: z.string().max(64) });
 const query = z.object({ ...numbered, limit });
@@ -82,6 +84,12 @@ function history(app: Api, at: At, range: { before: number | null; limit: number
 }
 
 async function compare(app: Api, at: At, from: number, to: number): Promise<ComparedPackage[]> {
+  if (Math.abs(from - to) > MAX_APART) {
+    const hint = 'On the command line, autobuilder diff compares any two.';
+    throw new HttpError(409, 'too-far-apart', `More than ${String(MAX_APART)} generations lie between`, {
+      hint,
+    });
+  }
   try {
     return await comparedPackages(app.web.garage.pool, at, { from, to, limit: MAX_COMPARED });
   } catch (error) {

@@ -121,14 +121,20 @@ async function syncPatiently(
 /** What the target should be brought up to now; what failed waits for its time. */
 export async function findDue(repository: Repository, target: Target): Promise<SyncState[]> {
   const states = await statesByName(repository, target);
+  const all = queueProducts(repository.common);
+  // Each from the end of its index: a queue may have a hundred thousand generations behind it.
   const { rows } = await repository.pool.query<{ queue: string; product: string; number: number }>(
-    `select queue, product, max(number) as number from generations where status <> 'preparing'
-      group by queue, product`,
+    `select at.queue, at.product, newest.number
+       from unnest($1::text[], $2::text[]) as at (queue, product)
+       cross join lateral (select g.number from generations g
+                            where g.queue = at.queue and g.product = at.product and g.status <> 'preparing'
+                            order by g.number desc limit 1) as newest`,
+    [all.map((at) => at.queue), all.map((at) => at.product)],
   );
   const newest = new Map(rows.map((row) => [`${row.queue}/${row.product}`, row.number]));
   const now = repository.now();
   const due: SyncState[] = [];
-  for (const at of queueProducts(repository.common)) {
+  for (const at of all) {
     const name = `${at.queue}/${at.product}`;
     const number = newest.get(name);
     if (number === undefined || !target.queues.includes(at.queue)) continue;
