@@ -191,6 +191,22 @@ test('collections beside publishes: every client ends with every package', async
   await live.server.close();
 });
 
+test('a client that has not updated since can fetch what left a moment ago, also after a collection', async () => {
+  const live = await serveLive(repository);
+  const rqp = createRqp(repository);
+  await arrive({ source: 'seen', version: '1' });
+  await rqp.run();
+  const client = await makeAptClient(repository, live.url, ['devel']);
+  expect((await client.apt('apt-get', 'update', '--error-on=any')).stderr.toString()).toBe('');
+  await arrive({ source: 'seen', version: '2' });
+  await dropOldGenerations();
+  expect(paths((await collect(1)).waiting)).toContain(deb('seen', '1'));
+  await rqp.run();
+  const old = await client.apt('apt-get', 'install', '--yes', '--download-only', 'seen');
+  expect([old.stderr.toString(), old.code]).toEqual(['', 0]);
+  await live.server.close();
+});
+
 test('the service collects by its schedule', async () => {
   const settings = { schedule: { gc: '* * * * * *' }, poolGraceHours: 0, snapshots: { keep: 2 } };
   const own = await openTestRepository({ repository: settings });

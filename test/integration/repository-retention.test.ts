@@ -122,21 +122,6 @@ test('a promotion leaves the version before in a queue that keeps two', async ()
   ]);
 });
 
-test('a retention that is cut off is carried out whole the next time, once', async () => {
-  for (const version of ['1', '2', '3']) await arrive({ source: 'cut', version });
-  await retainAll(repository, { queue: 'devel' });
-  // Before anything, within the transaction, and after it; the steps of a publish are tested for themselves.
-  const steps = ['retention-planned', 'generation-staging', 'generation-staged'];
-  for (const [index, step] of steps.entries()) {
-    await arrive({ source: 'cut', version: String(4 + index) });
-    opened.crashAfter(step);
-    await expect(retainAll(repository, { queue: 'devel' })).rejects.toThrow(`crash after ${step}`);
-    await sweepQueue(repository, at);
-    await retainAll(repository, { queue: 'devel' });
-    expect(await held('cut')).toHaveLength(4);
-  }
-});
-
 test('the service’s upkeep retains and tells rqp; the command explains', async () => {
   for (const version of ['1', '2', '3']) await arrive({ source: 'nightly', version });
   let told = 0;
