@@ -1,5 +1,5 @@
 /** What a queue held at each time: its history, snapshots that apt reads, what is let go, and renewals. */
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, rm, symlink } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildLiveServer } from '../../services/repository/live/server.ts';
@@ -45,6 +45,12 @@ async function arrive(...all: PackageOptions[]): Promise<void> {
 async function newest(queue = 'devel'): Promise<HistoryRow> {
   const rows = await generationHistory(repository.pool, { queue, product: 'bookworm' }, { limit: 1 });
   return rows[0] as HistoryRow;
+}
+
+/** Of those that have a snapshot. */
+async function oldest(): Promise<HistoryRow> {
+  const rows = await generationHistory(repository.pool, devel, { limit: 100 });
+  return rows.findLast((row) => row.snapshot !== null) as HistoryRow;
 }
 
 async function cli(...args: string[]): Promise<unknown> {
@@ -141,8 +147,14 @@ describe('snapshots', () => {
   });
 
   test('only the newest so many stay, and the pool knows what they need', async () => {
+    // One is another product's too, which was published in the same second.
+    const shared = path.join(places.root, 'snapshot', (await oldest()).snapshot ?? '', 'dists');
+    await symlink('../../../generations/trixie/1', path.join(shared, 'trixie'));
     await arrive({ source: 'app', version: '4.0' });
     await arrive({ source: 'app', version: '5.0' });
+    expect(await readdir(shared)).toEqual(['trixie']);
+    await rm(path.join(shared, 'trixie'));
+    await repository.sweep();
     const kept = (await generationHistory(repository.pool, devel, { limit: 100 })).filter(
       (row) => row.snapshot,
     );
