@@ -1,5 +1,6 @@
 import { afterAll, expect, test } from 'vitest';
 import { transaction } from '../../../shared/database/pool.ts';
+import { orderRollback } from '../../../shared/protocol/rollback-order.ts';
 import { orderRemoval } from '../../../shared/protocol/removal-order.ts';
 import { openTestGarage } from '../../../test/support/garage.ts';
 import { mailOrders } from './mail.ts';
@@ -54,12 +55,15 @@ test('a finished order is told to whoever asked, once', async () => {
   const removed = await transaction(garage.pool, (client) =>
     orderRemoval(client, { ...removal, requestedBy: 'maker' }),
   );
+  const rollback = { queue: 'devel', product: 'bookworm', to: 3, seen: 4, requestedBy: 'maker' };
+  const rolledBack = await transaction(garage.pool, (client) => orderRollback(client, rollback));
   await mailOrders(garage);
   const finish = 'update repository.orders set status = $2, reason = $3, finished_at = now() where id = $1';
   await garage.pool.query(finish, [done, 'done', null]);
   await garage.pool.query(finish, [refused, 'refused', 'testing has 1.1 already']);
   await garage.pool.query(finish, [ours, 'done', null]);
   await garage.pool.query(finish, [removed, 'done', null]);
+  await garage.pool.query(finish, [rolledBack, 'done', null]);
   await mailOrders(garage);
   await mailOrders(garage);
   const { rows } = await garage.pool.query(
@@ -80,6 +84,13 @@ test('a finished order is told to whoever asked, once', async () => {
       recipient: 'maker@example.org',
       subject: 'gone removed from devel',
       body: expect.stringMatching(/^Order \d+: remove gone for bookworm from devel\nIt is done\./) as unknown,
+    },
+    {
+      recipient: 'maker@example.org',
+      subject: 'devel/bookworm rolled back to generation 3',
+      body: expect.stringMatching(
+        /^Order \d+: roll back devel\/bookworm to generation 3\nIt is done\./,
+      ) as unknown,
     },
   ]);
 });
