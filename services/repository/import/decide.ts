@@ -1,6 +1,7 @@
 /** Which of the packages that were read a queue gets: the newest versions of each source, names that are free. Pure. */
 import { compareVersions } from '../../../shared/debian/version.ts';
 import type { Queue } from '../../../shared/config/common.ts';
+import { keepsOldVersions } from '../upkeep/retention/slices.ts';
 
 /** A package that is offered, or that the queue holds. */
 export interface Contender {
@@ -35,7 +36,10 @@ export interface Decision {
   leave: string[];
 }
 
-/** Decides over everything of some sources, all of each: `contenders` in any order. */
+/**
+ * Decides over everything of some sources, all of each: `contenders` in any order. In a queue that keeps old versions
+ * none leaves here: retention lets them go, by rules of its own.
+ */
 export function decide(scope: DecisionScope, contenders: readonly Contender[]): Decision {
   const decision: Decision = { verdicts: [], leave: [] };
   const open: Contender[] = [];
@@ -75,7 +79,8 @@ function decideGroup({ queue }: DecisionScope, group: readonly Contender[], deci
       if (isTaken && !each.isHeld) decision.verdicts.push({ id: each.id, code: null, reason: null });
       if (isTaken) continue;
       if (each.isHeld) {
-        if (!isSameVersion(each, newest) || !kept.has(each.sourceVersion)) decision.leave.push(each.id);
+        const isOld = !kept.has(each.sourceVersion) && !keepsOldVersions(queue.retention);
+        if (isOld || !isSameVersion(each, newest)) decision.leave.push(each.id);
       } else decision.verdicts.push({ id: each.id, ...older(queue, each, versions[0] ?? '', newest, kept) });
     }
   }
