@@ -123,6 +123,11 @@ describe('targets', () => {
     expect(JSON.stringify(error?.issues)).toContain(words);
   });
 
+  test('that name a queue which is not there are refused', () => {
+    const config = { targets: liveTargets.parse([{ path: '/x', queues: ['stabel'] }]) };
+    expect(() => targetsOf({ home, common, config })).toThrow("takes queue 'stabel'");
+  });
+
   test('of one name are refused', () => {
     const { error } = liveTargets.safeParse([{ path: '/a/live' }, { path: '/b/live' }]);
     expect(error?.issues[0]?.message).toContain("called 'live' too");

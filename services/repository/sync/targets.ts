@@ -1,6 +1,7 @@
 /** Live targets with everything filled in, and their rows that garage reads. */
 import { transaction, type Pool } from '../../../shared/database/pool.ts';
 import type { Home } from '../../../shared/config/home.ts';
+import { AppError } from '../../../shared/errors/app-error.ts';
 import type { CommonConfig } from '../../../shared/config/common.ts';
 import { defaultName, STALL_S, SYNC_TIMEOUT_S, type HookConfig, type TargetConfig } from './config.ts';
 import { locationText, parseLocation, type Location } from './location.ts';
@@ -37,7 +38,10 @@ interface Configured {
   config: { targets?: readonly TargetConfig[] | undefined };
 }
 
-/** Where rqp syncs to, in the order of the configuration; default `$AUTOBUILDER_HOME/live` alone. */
+/**
+ * Where rqp syncs to, in the order of the configuration; default `$AUTOBUILDER_HOME/live` alone. Throws
+ * `queue-unknown` for a target that names a queue which is not configured.
+ */
 export function targetsOf(repository: Configured): Target[] {
   const configured = repository.config.targets ?? [{ path: repository.home.live }];
   const queues = repository.common.queues.map((queue) => queue.name);
@@ -55,6 +59,17 @@ function makeTarget(config: TargetConfig, queues: readonly string[]): Target {
   const location: Location =
     config.url === undefined ? { kind: 'local', path: config.path ?? '/' } : parseLocation(config.url);
   const isLocal = location.kind === 'local';
+  const unknown = config.queues?.find((queue) => !queues.includes(queue));
+  if (unknown !== undefined) {
+    const name = config.name ?? defaultName(config);
+    throw new AppError(
+      'queue-unknown',
+      `Target '${name}' takes queue '${unknown}', which is not configured`,
+      {
+        hint: `Configured are: ${queues.join(', ')}.`,
+      },
+    );
+  }
   return {
     name: config.name ?? defaultName(config),
     location,
