@@ -1,6 +1,6 @@
 /** Files appear whole: written beside the target, fsynced, renamed. */
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, open, rename, rm } from 'node:fs/promises';
+import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { hasErrno } from '../errors/app-error.ts';
 
@@ -71,4 +71,12 @@ export async function createFileDurably(
     await rm(temporary, { force: true });
     await fsyncDirectory(path.dirname(file));
   }
+}
+
+/** Writes the file unless it holds this already, so that its time tells when it changed; true if it did. */
+export async function replaceIfDifferent(file: string, content: Uint8Array): Promise<boolean> {
+  const there = await readFile(file).catch(() => null);
+  if (there?.equals(content) === true) return false;
+  await writeFileDurably(file, content);
+  return true;
 }

@@ -1,7 +1,8 @@
 /** A generation as a folder: written whole, made durable, never touched again. */
-import { lstat, mkdir, open, readdir, readlink, rename, rm, stat, symlink, utimes } from 'node:fs/promises';
+import { lstat, mkdir, readlink, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { fsyncDirectory } from '../../../shared/files/durable.ts';
+import { settleFolders, switchLink, writeDated } from '../../../shared/files/whole-folder.ts';
 import type { QueuePlaces } from '../places.ts';
 import { makeIndexes } from '../indexes/engine.ts';
 import type { Wanted } from '../indexes/plan.ts';
@@ -62,25 +63,6 @@ export async function writeGeneration(
   await fsyncDirectory(places.generations);
 }
 
-async function writeDated(file: string, text: string, date: Date): Promise<void> {
-  const handle = await open(file, 'w', 0o644);
-  try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await utimes(file, date, date);
-}
-
-/** Makes the names durable; the files are already. */
-async function settleFolders(folder: string): Promise<void> {
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
-    if (entry.isDirectory()) await settleFolders(path.join(folder, entry.name));
-  }
-  await fsyncDirectory(folder);
-}
-
 /** The number that `dists/<product>` points to, or null when it points nowhere. */
 export async function currentNumber(places: QueuePlaces): Promise<number | null> {
   const target = await readlink(places.dists).catch(() => null);
@@ -90,14 +72,7 @@ export async function currentNumber(places: QueuePlaces): Promise<number | null>
 
 /** Points `dists/<product>` to a generation by one rename. */
 export async function switchTo(places: QueuePlaces, number: number): Promise<void> {
-  const directory = path.dirname(places.dists);
-  const target = path.relative(directory, generationFolder(places, number));
-  const temporary = path.join(directory, `.${path.basename(places.dists)}.new`);
-  await mkdir(directory, { recursive: true });
-  await rm(temporary, { force: true });
-  await symlink(target, temporary);
-  await rename(temporary, places.dists);
-  await fsyncDirectory(directory);
+  await switchLink(places.dists, generationFolder(places, number));
 }
 
 /** True when the generation's folder is whole (InRelease is written last). */

@@ -1,7 +1,6 @@
 /** The key that a mirror's clients need, beside the mirror: the archive's own, or ours where the indexes are ours. */
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { writeFileDurably } from '../../../shared/files/durable.ts';
+import { replaceIfDifferent } from '../../../shared/files/durable.ts';
 import { writeKeyring } from '../../../shared/openpgp/keyring.ts';
 import type { Repository } from '../context.ts';
 import { isFiltered, type MirrorDefinition } from './definition.ts';
@@ -18,9 +17,4 @@ export async function publishMirrorKey(
     : await writeKeyring(mirror.keys);
   await replaceIfDifferent(path.join(places.root, 'mirror-key.asc'), Buffer.from(armored));
   await replaceIfDifferent(path.join(places.root, 'mirror-key.gpg'), binary);
-}
-
-async function replaceIfDifferent(file: string, content: Uint8Array): Promise<void> {
-  const there = await readFile(file).catch(() => null);
-  if (there?.equals(content) !== true) await writeFileDurably(file, content);
 }

@@ -1,7 +1,8 @@
 /** A filtered mirror's suite: our own indexes of what was chosen, under a Release that says what the archive's says, signed by us. */
-import { mkdir, open, utimes } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { releaseFile, type ReleaseIndex } from '../../../shared/debian/indexes.ts';
+import { writeDated } from '../../../shared/files/whole-folder.ts';
 import type { Repository } from '../context.ts';
 import { makeIndexes } from '../indexes/engine.ts';
 import type { IndexedPackage } from '../indexes/kinds/scope.ts';
@@ -40,6 +41,8 @@ export async function writeReindexed(repository: Repository, work: ReindexWork):
     packages: (wanted) => Promise.resolve(packagesOf(byId, wanted)),
     fileLists: () => Promise.resolve(new Map()),
   });
+  // The next time all is made anew: what is chosen is little.
+  await rm(work.states, { recursive: true, force: true });
   const text = reindexedRelease(work, files);
   const { inRelease, detached } = await repository.signer.sign({
     text,
@@ -76,16 +79,4 @@ function reindexedRelease(work: ReindexWork, files: readonly ReleaseIndex[]): st
     butAutomaticUpgrades: value('ButAutomaticUpgrades') === 'yes',
     files,
   });
-}
-
-/** A new file of a folder that nobody sees yet. */
-export async function writeDated(file: string, content: string | Uint8Array, date: Date): Promise<void> {
-  const handle = await open(file, 'wx', 0o644);
-  try {
-    await handle.writeFile(content);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await utimes(file, date, date);
 }

@@ -2,11 +2,12 @@
  * Generations of a mirror: each holds all its suites as clients shall see them, is written whole, and is switched to
  * by one rename, so that no client sees one suite of yesterday beside another of today.
  */
-import { link, mkdir, readFile, readdir, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
+import { link, mkdir, readFile, readdir, readlink, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { hasErrno } from '../../../shared/errors/app-error.ts';
-import { fsyncDirectory, writeFileDurably } from '../../../shared/files/durable.ts';
+import { writeFileDurably } from '../../../shared/files/durable.ts';
+import { settleFolders, switchLink } from '../../../shared/files/whole-folder.ts';
 import type { MirrorPlaces } from './places.ts';
 
 /** Generations kept for clients that hold an older InRelease; more than one each hour and a half of two days. */
@@ -99,24 +100,13 @@ function inGrace(notes: readonly GenerationNote[], sinceMs: number): GenerationN
 
 /** The folder is whole: makes its names durable and says so. */
 export async function writeNote(places: MirrorPlaces, note: GenerationNote): Promise<void> {
-  await settle(generationFolder(places, note.number));
+  await settleFolders(generationFolder(places, note.number));
   await writeFileDurably(path.join(places.generations, `${String(note.number)}.json`), JSON.stringify(note));
-}
-
-async function settle(folder: string): Promise<void> {
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
-    if (entry.isDirectory()) await settle(path.join(folder, entry.name));
-  }
-  await fsyncDirectory(folder);
 }
 
 /** Points `dists` to the generation by one rename. */
 export async function switchTo(places: MirrorPlaces, number: number): Promise<void> {
-  const temporary = path.join(places.root, '.dists.new');
-  await rm(temporary, { force: true });
-  await symlink(path.relative(places.root, generationFolder(places, number)), temporary);
-  await rename(temporary, places.dists);
-  await fsyncDirectory(places.root);
+  await switchLink(places.dists, generationFolder(places, number));
 }
 
 /** Removes the generations that nobody can still hold. */

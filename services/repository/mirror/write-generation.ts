@@ -2,12 +2,13 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { writeDated } from '../../../shared/files/whole-folder.ts';
 import type { Repository } from '../context.ts';
 import { isFiltered, type MirrorDefinition } from './definition.ts';
 import { byHashPaths, type FetchedIndex } from './indexes.ts';
 import type { MirrorPlaces } from './places.ts';
 import type { MirrorRelease } from './release.ts';
-import { writeDated, writeReindexed } from './reindex.ts';
+import { writeReindexed } from './reindex.ts';
 import { generationFolder, linkInto, takeOverByHash, writeNote } from './tree.ts';
 import type { Wanted } from './want.ts';
 

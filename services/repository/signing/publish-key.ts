@@ -1,7 +1,6 @@
 /** The public keyring at the roots that clients know: of staging and of each queue; rqp takes it to live. */
 import path from 'node:path';
-import { readFile } from 'node:fs/promises';
-import { writeFileDurably } from '../../../shared/files/durable.ts';
+import { replaceIfDifferent } from '../../../shared/files/durable.ts';
 import type { Repository } from '../context.ts';
 
 export const PUBLIC_KEY_NAMES = ['archive-key.asc', 'archive-key.gpg'] as const;
@@ -23,12 +22,4 @@ export async function publishKey(
     }
   }
   return isChanged;
-}
-
-/** Leaves a file alone that is as it should be, so that its time tells when the keys came. */
-async function replaceIfDifferent(file: string, content: Uint8Array): Promise<boolean> {
-  const there = await readFile(file).catch(() => null);
-  if (there?.equals(content) === true) return false;
-  await writeFileDurably(file, content);
-  return true;
 }
