@@ -197,12 +197,22 @@ test('one that is killed is started again, and what was asked meanwhile is answe
 
 test('one that dies again and again is not started for ever', async () => {
   const signer = open();
-  for (let death = 0; death < 5; death += 1) {
-    await signer.refresh();
-    for (const pid of await signerProcesses(process.pid)) process.kill(pid, 'SIGKILL');
-    await waitFor('its end', async () => (await signerProcesses(process.pid)).length === 0);
-  }
-  await expect(signer.refresh()).rejects.toMatchObject({ code: 'signer-unavailable' });
+  let starts = 0;
+  // Five in a minute are allowed; on a machine under load some fall out of the minute.
+  const failure = await (async (): Promise<unknown> => {
+    for (; starts < 15; starts += 1) {
+      const error = await signer.refresh().then(
+        () => null,
+        (thrown: unknown) => thrown,
+      );
+      if (error !== null) return error;
+      for (const pid of await signerProcesses(process.pid)) process.kill(pid, 'SIGKILL');
+      await waitFor('its end', async () => (await signerProcesses(process.pid)).length === 0);
+    }
+    return null;
+  })();
+  expect(failure).toMatchObject({ code: 'signer-unavailable' });
+  expect(starts).toBeGreaterThanOrEqual(5);
   expect(signer.trouble).toMatchObject({ code: 'signer-unavailable' });
 });
 
