@@ -65,6 +65,9 @@ async function found(options: CheckOptions = {}): Promise<string[]> {
   );
 }
 
+/** As {@link found}, of the one queue that the test changes. */
+const inDevel = (options: CheckOptions = {}): Promise<string[]> => found({ ...options, queue: 'devel' });
+
 /** Each test begins with nothing to find. */
 async function requireOrder(): Promise<void> {
   await createRqp(repository).run();
@@ -228,8 +231,10 @@ describe('generations', () => {
     const number = await newest();
     await unlinked(path.join(devel.dists, name));
     await flip(path.join(devel.dists, name));
-    expect(await found()).toContain(`generation-damaged devel generation ${number}`);
-    expect(await found({ repair: true })).toContain(`generation-damaged devel generation ${number} repaired`);
+    expect(await inDevel()).toContain(`generation-damaged devel generation ${number}`);
+    expect(await inDevel({ repair: true })).toContain(
+      `generation-damaged devel generation ${number} repaired`,
+    );
     expect(await newest()).not.toBe(number);
     const { rows } = await repository.pool.query(
       `select cause, added, removed from generations where queue = 'devel' order by number desc limit 1`,
@@ -243,16 +248,18 @@ describe('generations', () => {
     await live.server.close();
     // The damaged one is a snapshot now, and stays as it is.
     const snapshot = `snapshot-damaged devel generation ${number}`;
-    expect(await found({ repair: true })).toEqual([snapshot]);
+    expect(await inDevel({ repair: true })).toEqual([snapshot]);
     await rm(path.join(devel.generations, number), { recursive: true });
-    expect(await found({ repair: true })).toEqual([`generation-missing devel generation ${number} repaired`]);
+    expect(await inDevel({ repair: true })).toEqual([
+      `generation-missing devel generation ${number} repaired`,
+    ]);
   });
 
   test('by-hash, a wrong link, an unfinished one, one that the database does not know', async () => {
     const number = await newest();
     const folder = path.join(devel.dists, 'main/source/by-hash/SHA256');
     for (const name of await readdir(folder)) await rm(path.join(folder, name));
-    expect((await found({ isQuick: true, repair: true }))[0]).toBe(
+    expect((await inDevel({ isQuick: true, repair: true }))[0]).toBe(
       `generation-damaged devel generation ${number} repaired`,
     );
     await rm(devel.dists);
@@ -263,14 +270,14 @@ describe('generations', () => {
     );
     await mkdir(path.join(devel.generations, '9000'));
     await mkdir(path.join(devel.generations, '9001'));
-    const findings = await found({ repair: true, isQuick: true });
+    const findings = await inDevel({ repair: true, isQuick: true });
     expect(findings).toContain('generation-unfinished devel generation 9000 repaired');
     expect(findings).toContain('generation-unknown devel generation 9001');
     expect(findings).toContain('current-link-wrong devel dists repaired');
     expect(await newest()).not.toBe(number);
     await rm(path.join(devel.generations, '9001'), { recursive: true });
     await rm(path.join(devel.generations, number), { recursive: true });
-    await found({ repair: true });
+    await inDevel({ repair: true });
   });
 
   test('the state of indexes: dropped, and the next publish is right all the same', async () => {
@@ -280,12 +287,12 @@ describe('generations', () => {
     for (const name of texts.filter((each) => each.endsWith('.text'))) {
       if ((await stat(path.join(state, name))).size > 0) await flip(path.join(state, name));
     }
-    expect(await found({ isQuick: true })).toEqual([]);
-    expect(await found({ repair: true })).toEqual(['index-state-damaged devel index state repaired']);
+    expect(await inDevel({ isQuick: true })).toEqual([]);
+    expect(await inDevel({ repair: true })).toEqual(['index-state-damaged devel index state repaired']);
     expect(await isThere(path.join(state, text))).toBe(false);
     await arrive({ source: 'after' });
     await createRqp(repository).run();
-    expect(await found()).toEqual([]);
+    expect(await inDevel()).toEqual([]);
   });
 });
 
@@ -299,24 +306,24 @@ describe('live', () => {
     const index = path.join(home.live, 'devel/dists/bookworm/main/binary-amd64/Packages.gz');
     await unlinked(index);
     await flip(index);
-    expect((await found({ repair: true })).toSorted()).toEqual([
+    expect((await inDevel({ repair: true })).toSorted()).toEqual([
       `live-file-changed devel live: ${DEB} asked`,
       'live-file-missing devel live: main/o/other/other_1.0.dsc asked',
       'live-indexes-damaged devel live: dists asked',
     ]);
     await createRqp(repository).run();
-    expect(await found()).toEqual([]);
+    expect(await inDevel()).toEqual([]);
   });
 
   test('a target that is behind for long; one that was synced a moment ago is not', async () => {
     await arrive({ source: 'late' });
-    expect(await found()).toEqual([]);
+    expect(await inDevel()).toEqual([]);
     await repository.pool.query(
       `update generations set staged_at = now() - interval '1 hour' where queue = 'devel'`,
     );
-    expect(await found({ repair: true })).toEqual(['live-behind devel live: dists asked']);
+    expect(await inDevel({ repair: true })).toEqual(['live-behind devel live: dists asked']);
     await createRqp(repository).run();
-    expect(await found()).toEqual([]);
+    expect(await inDevel()).toEqual([]);
   });
 
   test('a state that is newer than anything the database knows is told, not overwritten', async () => {
@@ -326,7 +333,7 @@ describe('live', () => {
       await rm(file);
       await writeFile(file, text.replace(/^Date: .*$/m, 'Date: Thu, 01 Jan 2099 00:00:00 UTC'));
     }
-    expect(await found({ isQuick: true, repair: true })).toEqual(['live-ahead devel live: dists']);
+    expect(await inDevel({ isQuick: true, repair: true })).toEqual(['live-ahead devel live: dists']);
     await writeFile(devel.marker, '');
   });
 
@@ -334,10 +341,10 @@ describe('live', () => {
     const file = path.join(home.live, 'devel/dists/bookworm/InRelease');
     await unlinked(file);
     await appendFile(file, '\n');
-    expect(await found({ isQuick: true })).toEqual(['live-indexes-damaged devel live: dists']);
-    await found({ repair: true });
+    expect(await inDevel({ isQuick: true })).toEqual(['live-indexes-damaged devel live: dists']);
+    await inDevel({ repair: true });
     await createRqp(repository).run();
-    expect(await found()).toEqual([]);
+    expect(await inDevel()).toEqual([]);
   });
 });
 
@@ -382,4 +389,4 @@ test('the command: what is wrong, what it means, what to do; the exit code tells
   expect(JSON.parse(json.stdout.toString())).toMatchObject([
     { code: 'pool-link-missing', queue: 'testing', subject: DEB, outcome: 'repaired' },
   ]);
-});
+}, 180_000);

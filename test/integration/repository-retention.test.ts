@@ -139,4 +139,4 @@ test('the service’s upkeep retains and tells rqp; the command explains', async
   ]);
   const wrong = await run([process.execPath, cli, 'retention', 'gold'], { env: opened.env });
   expect([wrong.code, wrong.stderr.toString()]).toEqual([1, expect.stringContaining("no queue 'gold'")]);
-});
+}, 180_000);
