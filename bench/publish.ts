@@ -17,7 +17,7 @@ import { minimalEnvironment, run as runProgram, runChecked } from '../shared/pro
 import { aptly } from './publish/aptly.ts';
 import { autobuilder, type OwnContender } from './publish/autobuilder.ts';
 import type { Contender } from './publish/contender.ts';
-import { markdown, medianCost, summary, type Action, type Row } from './publish/figures.ts';
+import { markdown, medianCost, memoryText, summary, type Action, type Row } from './publish/figures.ts';
 import { ftparchive } from './publish/ftparchive.ts';
 import type { Cost } from './publish/measure.ts';
 import { makePackages, type MadePackage } from './publish/packages.ts';
@@ -130,9 +130,7 @@ async function measureContender(
     const cost = medianCost(costs);
     row.costs[action] = cost;
     const times = costs.map((one) => one.wallS.toFixed(3)).join(' ');
-    say(
-      `${String(size)} ${name}: ${action} ${times} s, ${cost.cpuS.toFixed(2)} s CPU, ${cost.peakMb.toFixed(0)} MB`,
-    );
+    say(`${String(size)} ${name}: ${action} ${times} s, ${cost.cpuS.toFixed(2)} s CPU, ${memoryText(cost)}`);
   };
   note('import', [await each.importAll(stock.base)]);
   const extra = [...stock.extra];
@@ -151,7 +149,6 @@ async function measureContender(
   note('remove one', await repeat(() => each.remove(added.pop() as MadePackage), added.length));
   note('add 100', [await each.add(hundred)]);
   if (own) {
-    say(`${String(size)} ${name}: the service's own peak ${String(await own.servicePeakMb())} MB`);
     note('add one, cold', [await own.addCold(spare[0] as MadePackage)]);
   }
   return row;

@@ -28,8 +28,6 @@ const LOOK_MS = 1;
 export interface OwnContender extends Contender {
   /** One package by a command of its own while no service runs: everything cold but the database. */
   addCold(each: MadePackage): Promise<Cost>;
-  /** Resident memory of the service at its highest, without the database. */
-  servicePeakMb(): Promise<number>;
 }
 
 interface Own {
@@ -48,7 +46,6 @@ export async function autobuilder(folder: string, allIndexes: boolean): Promise<
   const env = minimalEnvironment({ AUTOBUILDER_HOME: folder, LOG_LEVEL: 'warn' });
   await writeFile(path.join(folder, 'autobuilder.yaml'), JSON.stringify(configuration(allIndexes)));
   const own: Own = { home, env, service: null };
-  let servicePeakMb = 0;
   return {
     name: allIndexes ? 'Autobuilder, all indexes' : 'Autobuilder',
     offers: `gz, xz, signed, by-hash${allIndexes ? ', Contents, Translation-en' : ''}`,
@@ -57,10 +54,6 @@ export async function autobuilder(folder: string, allIndexes: boolean): Promise<
     add: (packages) => handOver(own, packages),
     remove: (each) => remove(own, each),
     addCold: (each) => addCold(own, each),
-    servicePeakMb: async () => {
-      servicePeakMb = Math.max(servicePeakMb, await highWaterMb(own));
-      return servicePeakMb;
-    },
     close: async () => {
       await stopService(own);
       await stopEmbeddedDatabase(home.database);
@@ -89,7 +82,7 @@ async function handOver(own: Own, packages: readonly MadePackage[]): Promise<Cos
   const sets = await makeSets(making, AT, packages);
   return withService(own, async () => {
     await settle(own);
-    return inServers(await roots(own), async () => {
+    return inServers(await servers(own), async () => {
       const incoming = path.join(own.home.repositoryIncoming, AT.queue, AT.product);
       const before = await current(own);
       for (const set of sets) await rename(set, path.join(incoming, path.basename(set)));
@@ -116,7 +109,7 @@ async function remove(own: Own, each: MadePackage): Promise<Cost> {
     await settle(own);
     const pool = createPool(await ensureEmbeddedDatabase(own.home.database), 'repository', () => undefined);
     try {
-      return await inServers(await roots(own), async () => {
+      return await inServers(await servers(own), async () => {
         const wanted = { ...AT, source: each.name, version: null, force: true, requestedBy: null };
         const id = await transaction(pool, (client) => orderRemoval(client, wanted));
         await until(async () => {
@@ -145,14 +138,14 @@ async function addCold(own: Own, each: MadePackage): Promise<Cost> {
 
 /** A command of ours, with what it costs the database. */
 async function runCommand(own: Own, args: readonly string[]): Promise<Cost> {
-  const servers: { client?: Cost } = {};
-  const database = await inServers([await postmaster(own)], async () => {
-    servers.client = await command([CLI, ...args], { cwd: own.home.root, env: own.env });
+  const measured: { client?: Cost } = {};
+  const database = await inServers({ own: [], database: await postmaster(own) }, async () => {
+    measured.client = await command([CLI, ...args], { cwd: own.home.root, env: own.env });
   });
-  const { client } = servers;
+  const { client } = measured;
   if (!client) throw new Error('the command did not run');
-  const { wallS } = client;
-  return { wallS, cpuS: client.cpuS + database.cpuS, peakMb: client.peakMb + database.peakMb };
+  const { databasePeakMb = 0 } = database;
+  return { ...client, cpuS: client.cpuS + database.cpuS, databasePeakMb };
 }
 
 /** Starts the service if it does not run. */
@@ -203,19 +196,13 @@ async function until(probe: () => Promise<boolean>): Promise<void> {
   }
 }
 
-/** The service and the database's server. */
-async function roots(own: Own): Promise<number[]> {
+async function servers(own: Own): Promise<{ own: number[]; database: number }> {
   const { service } = own;
   if (service?.pid === undefined) throw new Error('the service does not run');
-  return [service.pid, await postmaster(own)];
+  return { own: [service.pid], database: await postmaster(own) };
 }
 
 async function postmaster(own: Own): Promise<number> {
   const { data } = await databaseLayout(own.home.database);
   return Number((await readFile(path.join(data, 'postmaster.pid'), 'utf8')).split('\n')[0]);
-}
-
-async function highWaterMb(own: Own): Promise<number> {
-  const text = await readFile(`/proc/${String(own.service?.pid)}/status`, 'utf8').catch(() => '');
-  return Math.round(Number(/^VmHWM:\s+(\d+)/m.exec(text)?.[1] ?? 0) / 1024);
 }

@@ -15,10 +15,12 @@ export interface Row {
 
 /** By wall time, processor time and memory each for itself. */
 export function medianCost(costs: readonly Cost[]): Cost {
+  const database = costs.flatMap((each) => each.databasePeakMb ?? []);
   return {
     wallS: median(costs.map((each) => each.wallS)),
     cpuS: median(costs.map((each) => each.cpuS)),
     peakMb: Math.max(...costs.map((each) => each.peakMb)),
+    ...(database.length > 0 ? { databasePeakMb: Math.max(...database) } : {}),
   };
 }
 
@@ -35,9 +37,10 @@ export function summary(rows: readonly Row[], own: string): Record<string, unkno
   const wall = (size: number): number | undefined =>
     rows.find((row) => row.contender === own && row.size === size)?.costs['add one']?.wallS;
   const [small, large] = [wall(10_000), wall(100_000)];
-  const memory = rows
+  const costs = rows
     .filter((row) => row.contender.startsWith(own))
-    .flatMap((row) => Object.values(row.costs).map((cost) => cost.peakMb));
+    .flatMap((row) => Object.values(row.costs));
+  const highest = (of: (cost: Cost) => number): number => Math.round(Math.max(0, ...costs.map(of)));
   return {
     add_one_ratio_to_fastest_peer: ratios('add one', () => true),
     add_one_ratio_to_fastest_peer_with_same_files: ratios('add one', (row) => row.isFull),
@@ -46,7 +49,8 @@ export function summary(rows: readonly Row[], own: string): Record<string, unkno
     bulk_ratio_to_fastest_peer: ratios('import', () => true),
     bulk_ratio_to_fastest_peer_with_same_files: ratios('import', (row) => row.isFull),
     growth_100k_to_10k: small === undefined || large === undefined ? null : round(large / small),
-    peak_memory_mb: Math.round(Math.max(...memory)),
+    peak_memory_mb: highest((cost) => cost.peakMb),
+    peak_memory_with_database_mb: highest((cost) => cost.peakMb + (cost.databasePeakMb ?? 0)),
   };
 }
 
@@ -82,12 +86,18 @@ export function markdown(rows: readonly Row[]): string {
     ...columns.map((column) => cell(row.costs[column])),
   ]);
   const table = [heading, heading.map(() => '---'), ...lines].map((line) => `| ${line.join(' | ')} |`);
-  return `Wall time (processor time, peak memory of all processes together).\n\n${table.join('\n')}\n`;
+  return `Wall time (processor time, peak memory of all processes together + that of the database's server).\n\n${table.join('\n')}\n`;
 }
 
 function cell(cost: Cost | undefined): string {
   if (cost === undefined) return '';
-  return `${seconds(cost.wallS)} s (${seconds(cost.cpuS)} s, ${cost.peakMb.toFixed(0)} MB)`;
+  return `${seconds(cost.wallS)} s (${seconds(cost.cpuS)} s, ${memoryText(cost)})`;
+}
+
+/** `180 MB`, `180 + 120 MB` with a database's server. */
+export function memoryText({ peakMb, databasePeakMb }: Cost): string {
+  const own = peakMb.toFixed(0);
+  return databasePeakMb === undefined ? `${own} MB` : `${own} + ${databasePeakMb.toFixed(0)} MB`;
 }
 
 function seconds(value: number): string {

@@ -10,8 +10,9 @@ import { minimalEnvironment } from '../../shared/process/run.ts';
 export interface Cost {
   wallS: number;
   cpuS: number;
-  /** Resident memory of the whole tree. */
+  /** Resident memory of the whole tree; a database's server, where there is one, is told beside. */
   peakMb: number;
+  databasePeakMb?: number;
 }
 
 export type Argv = readonly [string, ...string[]];
@@ -88,19 +89,24 @@ export async function together(...parts: (() => Promise<Cost>)[]): Promise<Cost>
   };
 }
 
-/**
- * What `work` costs in servers that run already, named by their root processes. `separate` is left out of the
- * memory: it is measured beside.
- */
-export async function inServers(roots: readonly number[], work: () => Promise<void>): Promise<Cost> {
-  const pids = async (): Promise<number[]> => (await Promise.all(roots.map((root) => tree(root)))).flat();
-  const cpuBefore = await cpuSeconds(await pids());
-  const sampler = sampleMemory(async () => treeBytes(await pids()));
+/** What `work` costs in servers that run already, named by their root processes; the database's may be the only one. */
+export async function inServers(
+  servers: { own: readonly number[]; database: number },
+  work: () => Promise<void>,
+): Promise<Cost> {
+  const trees = async (): Promise<{ own: number[]; database: number[] }> => ({
+    own: (await Promise.all(servers.own.map((root) => tree(root)))).flat(),
+    database: await tree(servers.database),
+  });
+  const all = async (): Promise<number[]> => Object.values(await trees()).flat();
+  const cpuBefore = await cpuSeconds(await all());
+  const own = sampleMemory(async () => treeBytes((await trees()).own));
+  const database = sampleMemory(async () => treeBytes((await trees()).database));
   const begun = performance.now();
   await work();
   const wallS = (performance.now() - begun) / 1000;
-  const peakMb = (await sampler.stop()) / MB;
-  return { wallS, cpuS: (await cpuSeconds(await pids())) - cpuBefore, peakMb };
+  const cpuS = (await cpuSeconds(await all())) - cpuBefore;
+  return { wallS, cpuS, peakMb: (await own.stop()) / MB, databasePeakMb: (await database.stop()) / MB };
 }
 
 function sampleMemory(read: () => Promise<number>): { stop(): Promise<number> } {

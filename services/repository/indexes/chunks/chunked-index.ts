@@ -37,7 +37,7 @@ export interface ChunkRules {
 }
 
 /** Packed in one go: bounds the memory, and feeds a compressor of several threads. */
-const CHUNKS_PER_PACKING = 64;
+const CHUNKS_PER_PACKING = 24;
 
 /** True where a chunk begins. FNV-1a over the key: stable for ever, even over all keys. */
 export function isBoundary(name: string, keysPerChunk: number): boolean {
