@@ -83,6 +83,26 @@ describe('autobuilder mirror', () => {
     expect(unknown.err).toContain(`It has: ${fingerprint}`);
   });
 
+  it('is one at a time: another process is told so', async () => {
+    await add();
+    server.fail('/dists/stable/InRelease', {
+      kind: 'before',
+      run: async () => {
+        for (const args of [
+          ['update', 'up'],
+          ['set', 'up', '--source'],
+          ['remove', 'up'],
+        ]) {
+          expect((await mirror(...args)).err).toContain("'up' is being updated already");
+        }
+        expect(json(await mirror('show', 'up', '--json'))).toMatchObject({ isUpdating: true });
+      },
+    });
+    expect((await mirror('update', 'up')).out).toContain('generation 1');
+    process.exitCode = 0;
+    expect(json(await mirror('show', 'up', '--json'))).toMatchObject({ isUpdating: false });
+  });
+
   it.each([
     ['no keyring', ['add', 'up', 'http://x.example.org', 'stable'], /keyring/],
     [

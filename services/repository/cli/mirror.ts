@@ -4,8 +4,8 @@ import { printJson } from '../../../shared/cli/output.ts';
 import { printError, type Cli } from '../../../shared/cli/program.ts';
 import type { Repository } from '../context.ts';
 import { mirrorName, mirrorSettings, mirrorSuites, mirrorUrl } from '../mirror/definition.ts';
-import { changeMirror, insertMirror, listMirrors, requireMirror } from '../mirror/rows.ts';
-import { removeMirror, updateMirror } from '../mirror/run.ts';
+import { insertMirror, listMirrors } from '../mirror/rows.ts';
+import { redefineMirror, removeMirror, updateMirror } from '../mirror/run.ts';
 import type { UpdateReport } from '../mirror/update.ts';
 import { withRepository } from './context.ts';
 import { addMirrorOptions, collect, readKeys, readSettings, type MirrorOptions } from './mirror-options.ts';
@@ -100,17 +100,16 @@ async function setMirror(
   name: string,
   options: MirrorOptions & { url?: string; suite?: string[] },
 ): Promise<void> {
-  const before = await requireMirror(repository.pool, name);
   if (options.key !== undefined && options.keyring === undefined) {
     throw new AppError('mirror-keyring-missing', '--key chooses among the keys of --keyring FILE');
   }
-  await changeMirror(repository.pool, {
+  await redefineMirror(repository, name, async (before) => ({
     name,
     url: options.url === undefined ? before.url : mirrorUrl(options.url),
     suites: options.suite === undefined ? before.suites : mirrorSuites(options.suite),
     settings: readSettings(options, before.settings),
     keys: options.keyring === undefined ? before.keys : await readKeys(options.keyring, options.key ?? []),
-  });
+  }));
   cli.output.out(`changed ${name}: it holds at the next update\n`);
 }
 

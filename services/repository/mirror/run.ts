@@ -4,13 +4,14 @@ import path from 'node:path';
 import { AppError, hasErrno, messageOf } from '../../../shared/errors/app-error.ts';
 import { tryLockFile } from '../../../shared/files/lock.ts';
 import type { Repository } from '../context.ts';
-import { isFiltered } from './definition.ts';
+import { isFiltered, type MirrorDefinition } from './definition.ts';
 import { NO_CREDENTIALS, readCredentials } from './fetch/credentials.ts';
 import { RETRY_FIRST_MS, STALL_MS, type Fetching } from './fetch/download.ts';
 import { createLimiter } from './fetch/limiter.ts';
 import { createOrigin, type Origin } from './fetch/origin.ts';
 import { mirrorPlaces, type MirrorPlaces } from './places.ts';
 import {
+  changeMirror,
   deleteMirror,
   markCurrent,
   markFailed,
@@ -67,6 +68,22 @@ export async function removeMirror(
   });
 }
 
+/**
+ * Changes what a mirror is asked to be; not under an update, which would take its end for the new one's. Throws
+ * `mirror-unknown` and `mirror-busy`.
+ */
+export async function redefineMirror(
+  repository: Repository,
+  name: string,
+  change: (before: MirrorRow) => Promise<MirrorDefinition>,
+): Promise<void> {
+  await requireMirror(repository.pool, name);
+  await withMirrorLock(repository, name, async () => {
+    const before = await requireMirror(repository.pool, name);
+    await changeMirror(repository.pool, await change(before));
+  });
+}
+
 /** True while some process updates the mirror. */
 export async function isMirrorBusy(repository: Repository, name: string): Promise<boolean> {
   const { lock } = mirrorPlaces(repository, name);
@@ -84,7 +101,11 @@ async function withMirrorLock<T>(
   const places = mirrorPlaces(repository, name);
   await mkdir(path.dirname(places.lock), { recursive: true });
   const held = await tryLockFile(places.lock, 'exclusive');
-  if (!held) throw new AppError('mirror-busy', `The mirror '${name}' is being updated already`);
+  if (!held) {
+    throw new AppError('mirror-busy', `The mirror '${name}' is being updated already`, {
+      hint: 'Wait for its end; autobuilder mirror show tells.',
+    });
+  }
   try {
     return await work(places);
   } finally {
