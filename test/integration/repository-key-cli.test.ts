@@ -9,6 +9,8 @@ import { commandLine, type Ended } from './repository-command-line.ts';
 import { openTestRepository } from './repository-support.ts';
 import { signerProcesses } from './signer-processes.ts';
 
+/** Some ten commands and twelve generations, on a machine that does other things too. */
+const LONG_MS = 240_000;
 const MAIN = new URL('../../services/repository/main.ts', import.meta.url).pathname;
 const repository = await openTestRepository({
   repository: { rotation: { announceDays: 3, dualSignDays: 0 } },
@@ -67,48 +69,52 @@ async function keyringVersions(): Promise<unknown[]> {
   return rows.map((row) => row.version);
 }
 
-test('a rotation, step by step, each refused before its time and with what comes next', async () => {
-  const [old] = await listed();
-  expect(old).toMatchObject({ state: 'active', signs: true });
-  const first = old?.fingerprint ?? '';
-  await untilSignedBy([first]);
-  expect((await key('status')).out).toContain(`signing with ${first}\n`);
-  expect(await key('retire', first)).toMatchObject({
-    code: 1,
-    err: expect.stringContaining('the only one that signs') as string,
-  });
+test(
+  'a rotation, step by step, each refused before its time and with what comes next',
+  async () => {
+    const [old] = await listed();
+    expect(old).toMatchObject({ state: 'active', signs: true });
+    const first = old?.fingerprint ?? '';
+    await untilSignedBy([first]);
+    expect((await key('status')).out).toContain(`signing with ${first}\n`);
+    expect(await key('retire', first)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('the only one that signs') as string,
+    });
 
-  const made = await key('new');
-  const second = /^made ([0-9A-F]{40})/.exec(made.out)?.[1] ?? '';
-  const end = second.slice(-16);
-  expect(made.out).toContain(`Next: autobuilder key announce ${end}\n`);
-  expect((await listed()).map((each) => each.state)).toEqual(['active', 'new']);
+    const made = await key('new');
+    const second = /^made ([0-9A-F]{40})/.exec(made.out)?.[1] ?? '';
+    const end = second.slice(-16);
+    expect(made.out).toContain(`Next: autobuilder key announce ${end}\n`);
+    expect((await listed()).map((each) => each.state)).toEqual(['active', 'new']);
 
-  const announced = await key('announce', end.toLowerCase());
-  expect(announced).toMatchObject({ code: 0, err: '' });
-  expect(announced.out).toMatch(/Next, from \d{4}-\d\d-\d\d: autobuilder key activate/);
-  const exported = await key('export');
-  const published = path.join(repository.home.live, 'archive-key.asc');
-  await waitFor('both keys in live', async () => (await readFile(published, 'utf8')) === exported.out);
-  const { version } = JSON.parse((await key('status', '--json')).out) as { version: string };
-  await waitFor('the keyring package', async () => (await keyringVersions()).join() === version);
-  expect(await signedBy('stable')).toEqual([first]);
+    const announced = await key('announce', end.toLowerCase());
+    expect(announced).toMatchObject({ code: 0, err: '' });
+    expect(announced.out).toMatch(/Next, from \d{4}-\d\d-\d\d: autobuilder key activate/);
+    const exported = await key('export');
+    const published = path.join(repository.home.live, 'archive-key.asc');
+    await waitFor('both keys in live', async () => (await readFile(published, 'utf8')) === exported.out);
+    const { version } = JSON.parse((await key('status', '--json')).out) as { version: string };
+    await waitFor('the keyring package', async () => (await keyringVersions()).join() === version);
+    expect(await signedBy('stable')).toEqual([first]);
 
-  expect(await key('activate', end)).toMatchObject({
-    code: 1,
-    err: expect.stringContaining('--force') as string,
-  });
-  expect((await key('activate', end, '--force', '--dry-run')).out).toContain('would be active');
-  expect((await listed()).map((each) => each.state)).toEqual(['active', 'announced']);
-  expect((await key('activate', end, '--force')).out).toContain('autobuilder key retire');
-  await untilSignedBy([first, second]);
+    expect(await key('activate', end)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('--force') as string,
+    });
+    expect((await key('activate', end, '--force', '--dry-run')).out).toContain('would be active');
+    expect((await listed()).map((each) => each.state)).toEqual(['active', 'announced']);
+    expect((await key('activate', end, '--force')).out).toContain('autobuilder key retire');
+    await untilSignedBy([first, second]);
 
-  const retired = await key('retire', first);
-  expect(retired).toMatchObject({ code: 0, err: expect.stringContaining('NO_PUBKEY') as string });
-  await untilSignedBy([second]);
-  const health = await fetch(`${address}/healthz`);
-  expect([health.status, await health.json()]).toEqual([200, { status: 'ok' }]);
-});
+    const retired = await key('retire', first);
+    expect(retired).toMatchObject({ code: 0, err: expect.stringContaining('NO_PUBKEY') as string });
+    await untilSignedBy([second]);
+    const health = await fetch(`${address}/healthz`);
+    expect([health.status, await health.json()]).toEqual([200, { status: 'ok' }]);
+  },
+  LONG_MS,
+);
 
 test('an end is moved, what was done stands in the audit log, mistakes are told', async () => {
   const active = (await listed()).find((each) => each.signs);
