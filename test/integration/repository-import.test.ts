@@ -1,9 +1,11 @@
 /** Existing repositories brought in: loose folders, and what reprepro and aptly themselves made. */
 import { chmod, mkdir, readFile, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { openSource } from '../../services/repository/import/open-source.ts';
 import { proposedConfiguration } from '../../services/repository/import/proposal.ts';
+import { listOverrides } from '../../services/repository/indexes/override-rows.ts';
 import { placesOf } from '../../services/repository/places.ts';
 import { createRqp } from '../../services/repository/sync/rqp.ts';
 import { runChecked } from '../../shared/process/run.ts';
@@ -210,11 +212,12 @@ DebOverride: override
     expect(await held(repository)).toEqual([
       ...['both 1.0 all main', 'hello 2.0 amd64 main', 'hello 2.0 source main', 'spoilt 1.0 source main'],
     ]);
-    const { rows } = await repository.pool.query<{ stanza: string }>(
-      `select stanza from packages where name = 'hello' and kind = 'deb'`,
-    );
-    expect(rows[0]?.stanza).toContain('Section: net\n');
-    expect(rows[0]?.stanza).toContain('Priority: important\n');
+    // An override of the old archive is one here: it holds for later versions too.
+    const overrides = await listOverrides(repository.pool, { product: 'bookworm', name: 'hello', limit: 10 });
+    expect(overrides).toMatchObject([{ kind: 'deb', queue: 'devel', section: 'net', priority: 'important' }]);
+    const { dists } = placesOf(repository.home, 'devel', 'bookworm');
+    const index = gunzipSync(await readFile(path.join(dists, 'main/binary-amd64/Packages.gz'))).toString();
+    expect(/^Package: hello\n[^]*?\n\n/m.exec(index)?.[0]).toMatch(/Priority: important\nSection: net\n/);
 
     const { facts } = await openSource('reprepro', base, {});
     const [product] = repository.common.products;

@@ -20,6 +20,7 @@ import {
 import type { ArMember, ReadAt } from '../../../shared/debian/ar.ts';
 import { dscFileName, parseDsc, type Dsc } from '../../../shared/debian/dsc.ts';
 import { packagesStanza, sourcesStanza } from '../../../shared/debian/indexes.ts';
+import { isOverridePriority, isOverrideSection } from '../../../shared/debian/override.ts';
 import type { Paragraph } from '../../../shared/debian/paragraph.ts';
 import { poolPath, productPool, sourceDirectory } from '../../../shared/debian/pool-path.ts';
 import { AppError, hasErrno } from '../../../shared/errors/app-error.ts';
@@ -58,6 +59,8 @@ export interface ReadPackage extends Omit<NewPackage, 'files' | 'fileList'> {
   files: ReadFile[];
   /** What it unpacks to, as `file_lists` keeps it, in base64; null where it was not wanted. */
   list: { count: number; packed: string } | null;
+  /** The archive's word where it is another than the package's own; null for what is the same. */
+  override: { section: string | null; priority: string | null };
 }
 
 /** A file with its sums. */
@@ -231,13 +234,13 @@ async function readBinary(scope: ReadScope, candidate: Candidate): Promise<ReadP
   const component = candidate.component ?? componentOf(scope, control.paragraph.get('Section'));
   const ending = candidate.kind === 'udeb' ? 'udeb' : path.extname(name).slice(1);
   const place = poolPath(component, control.source, debFileName(control, ending));
-  const paragraph = withArchiveFields(control.paragraph, candidate);
   return {
     ...{ component, kind: candidate.kind, name: control.package, version: control.version },
     ...{ architecture: control.architecture, source: control.source, sourceVersion: control.sourceVersion },
-    stanza: packagesStanza(paragraph, { ...file, path: `${productPool(scope.product)}/${place}` }),
+    stanza: packagesStanza(control.paragraph, { ...file, path: `${productPool(scope.product)}/${place}` }),
     files: [{ from, stamp: file.stamp, path: place, size: file.size, sha256: file.sha256 }],
     list,
+    override: overrideOf(control.paragraph, candidate),
   };
 }
 
@@ -291,15 +294,14 @@ function componentOf(scope: ReadScope, section: string | undefined): string {
   return scope.components.includes(prefix) ? prefix : (scope.components[0] ?? 'main');
 }
 
-/** The section and priority that the archive gave it, where they differ from its own. */
-function withArchiveFields(control: Paragraph, { section, priority }: Candidate): Paragraph {
-  const isOwn = (name: string, given: string | null): boolean =>
-    given === null || control.get(name) === given;
-  if (isOwn('Section', section) && isOwn('Priority', priority)) return control;
-  const paragraph = control.clone();
-  if (section !== null) paragraph.set('Section', section);
-  if (priority !== null) paragraph.set('Priority', priority);
-  return paragraph;
+/** What the archive says otherwise, in a form that an override may have. */
+function overrideOf(control: Paragraph, { section, priority }: Candidate): ReadPackage['override'] {
+  const differs = (name: string, given: string | null): given is string =>
+    given !== null && control.get(name) !== given;
+  return {
+    section: differs('Section', section) && isOverrideSection(section) ? section : null,
+    priority: differs('Priority', priority) && isOverridePriority(priority) ? priority : null,
+  };
 }
 
 async function readSource(scope: ReadScope, candidate: Candidate): Promise<ReadPackage> {
@@ -331,6 +333,7 @@ async function readSource(scope: ReadScope, candidate: Candidate): Promise<ReadP
       })
       .sort((a, b) => (a.path < b.path ? -1 : 1)),
     list: scope.contentsSource ? await sourceList(scope, files) : null,
+    override: { section: null, priority: null },
   };
 }
 

@@ -90,11 +90,10 @@ function rowOf(outcome: Exclude<ReadOutcome, { status: 'unchanged' }>): Record<s
   if (outcome.status === 'refused') {
     return { stamp: outcome.stamp, code: outcome.code, reason: storable(outcome.reason) };
   }
-  const { sourceVersion, list, ...facts } = outcome.package;
+  const { sourceVersion, list, override, ...facts } = outcome.package;
   const columns = {
-    source_version: sourceVersion,
-    list_count: list?.count ?? null,
-    list: list?.packed ?? null,
+    ...{ source_version: sourceVersion, list_count: list?.count ?? null, list: list?.packed ?? null },
+    ...{ override_section: override.section, override_priority: override.priority },
   };
   return { stamp: outcome.stamp, ...facts, ...columns };
 }
@@ -111,17 +110,19 @@ async function upsert(
 ): Promise<void> {
   await database.query(
     `insert into import_items (import_id, pass, path, entry, stamp, code, reason, component, kind, name, version,
-                               architecture, source, source_version, stanza, files, list_count, list)
+                               architecture, source, source_version, stanza, files, list_count, list,
+                               override_section, override_priority)
      select $1, $2, path, entry, stamp, code, reason, component, kind, name, version, architecture, source,
-            source_version, stanza, files, list_count, decode(list, 'base64')
+            source_version, stanza, files, list_count, decode(list, 'base64'), override_section, override_priority
        from json_to_recordset($3::json) as r(path text, entry text, stamp text, code text, reason text, component text,
          kind text, name text, version text, architecture text, source text, source_version text, stanza text, files json,
-         list_count integer, list text)
+         list_count integer, list text, override_section text, override_priority text)
      on conflict (import_id, path) do update set pass = excluded.pass, entry = excluded.entry, stamp = excluded.stamp,
        code = excluded.code, reason = excluded.reason, component = excluded.component, kind = excluded.kind,
        name = excluded.name, version = excluded.version, architecture = excluded.architecture,
        source = excluded.source, source_version = excluded.source_version, stanza = excluded.stanza,
-       files = excluded.files, list_count = excluded.list_count, list = excluded.list`,
+       files = excluded.files, list_count = excluded.list_count, list = excluded.list,
+       override_section = excluded.override_section, override_priority = excluded.override_priority`,
     [run.id, run.pass, JSON.stringify(rows)],
   );
 }

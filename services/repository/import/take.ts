@@ -7,6 +7,7 @@ import { AppError } from '../../../shared/errors/app-error.ts';
 import { runChecked } from '../../../shared/process/run.ts';
 import type { Queryable } from '../../../shared/database/pool.ts';
 import type { Repository } from '../context.ts';
+import { keepOverrides, type Override } from '../indexes/override-rows.ts';
 import { lockedTransaction, type QueueLock } from '../locks.ts';
 import { placesOf } from '../places.ts';
 import { takenName } from '../pool/records.ts';
@@ -52,6 +53,7 @@ export async function takeChosen(
     const placed = await placeAll(lock.client, run, claimed, { ...options, pool });
     await repository.step('import-placed');
     await record(lock, run, placed);
+    await keepOverrides(repository.pool, lock, await overridesOf(lock.client, run, placed));
     await repository.step('import-recorded');
     done += items.length;
     options.onProgress(done);
@@ -168,6 +170,23 @@ async function record(lock: QueueLock, run: ImportRun, items: readonly Item[]): 
   for (const { id, own, path: name } of rows) {
     if (!own) await refuse(lock.client, run, id, takenName(name, lock.product));
   }
+}
+
+/** Of what was recorded. */
+async function overridesOf(
+  database: Queryable,
+  run: ImportRun,
+  items: readonly Item[],
+): Promise<Parameters<typeof keepOverrides>[2]> {
+  const { rows } = await database.query<Pick<Override, 'kind' | 'name' | 'section' | 'priority'>>(
+    `select distinct on (i.kind, i.name) i.kind, i.name, i.override_section as section, i.override_priority as priority
+       from import_items i join import_verdicts v on v.import_id = i.import_id and v.item_id = i.id
+      where i.import_id = $1 and i.id = any($2::bigint[]) and v.code is null
+        and (i.override_section is not null or i.override_priority is not null)
+      order by i.kind, i.name, i.id`,
+    [run.id, items.map((item) => item.id)],
+  );
+  return rows;
 }
 
 const PATHS = `array(select file ->> 'path' from json_array_elements(i.files) with ordinality as f(file, n) order by n)`;

@@ -46,6 +46,24 @@ export async function setOverride(
   });
 }
 
+/** What an archive that is brought in has; an override that is there goes before. Values must be in their form. */
+export async function keepOverrides(
+  pool: Pool,
+  at: { product: string; queue: string },
+  overrides: readonly Pick<Override, 'kind' | 'name' | 'section' | 'priority'>[],
+): Promise<void> {
+  if (overrides.length === 0) return;
+  await changeOverride(pool, (database, revision) =>
+    database.query(
+      `insert into overrides (product, queue, kind, name, section, priority, revision)
+       select $1, $2, kind, name, section, priority, $3
+         from json_to_recordset($4::json) as r(kind text, name text, section text, priority text)
+       on conflict (product, queue, kind, name) do nothing`,
+      [at.product, at.queue, revision, JSON.stringify(overrides)],
+    ),
+  );
+}
+
 /** False when there was none. The row stays, empty, until queues have shown that it is gone. */
 export async function removeOverride(pool: Pool, key: OverrideKey, who: string | null): Promise<boolean> {
   return changeOverride(pool, async (database, revision) => {

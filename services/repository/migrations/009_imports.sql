@@ -42,6 +42,9 @@ create unlogged table import_items (
   stanza text,
   -- [{"from", "stamp", "path", "size", "sha256"}]
   files json,
+  -- The archive's word where it is another than the package's own.
+  override_section text,
+  override_priority text,
   -- What it unpacks to, as in file_lists; null where that was not read.
   list_count integer,
   list bytea,
