@@ -30,7 +30,7 @@ const KINDS: { kind: string; candidates: string[] }[] = [
   { kind: 'several binaries', candidates: ['cliquer', 'discount'] },
   { kind: 'udeb', candidates: ['beep', 'udpkg'] },
   { kind: 'native', candidates: ['hostname', 'anacron'] },
-  { kind: '1.0', candidates: ['authbind', 'aa3d', 'bonnie++'] },
+  { kind: '1.0', candidates: ['bonnie++', 'bfbtester'] },
   { kind: 'several origs', candidates: ['git-flow', 'gflags', 'boolector'] },
 ];
 
