@@ -136,6 +136,8 @@ const synced: CrashAction = {
   prepare: async (repository, tag) => {
     await arrive(repository, `live-${tag}`, '1.0');
     await ACTS.sweepDevel(repository);
+    // What is gone is looked for now and then: each time here.
+    await repository.pool.query('update sync_states set cleaned_at = null');
     return async () => {
       const waiting = await one(
         repository,

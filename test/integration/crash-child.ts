@@ -2,6 +2,7 @@
  * A process that opens the repository of a test, says that it is ready, does one action when it is told to, and kills
  * itself as hard as can be after a step. Run as `node crash-child.ts`, told by IPC.
  */
+import { flushCompileCache } from 'node:module';
 import { loadConfig } from '../../shared/config/load.ts';
 import { repositorySection } from '../../services/repository/config.ts';
 import { attachRepository } from './attach-repository.ts';
@@ -29,6 +30,8 @@ const repository = await attachRepository(
   },
 );
 await repository.pool.query('select 1');
+// For the processes after this one, which will hardly come to its end.
+flushCompileCache();
 
 async function obey(order: Order): Promise<void> {
   state.order = order;

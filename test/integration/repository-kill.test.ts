@@ -38,7 +38,8 @@ afterAll(async () => {
 });
 
 async function startChild(): Promise<ChildProcess> {
-  const child = fork(CHILD, { execPath: NODE, env: repository.env, execArgv: [] });
+  const env = { ...repository.env, NODE_COMPILE_CACHE: path.join(home.root, 'compiled') };
+  const child = fork(CHILD, { execPath: NODE, env, execArgv: [] });
   await once(child, 'message');
   return child;
 }
