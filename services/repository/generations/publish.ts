@@ -36,6 +36,7 @@ import {
   moveGeneration,
   namesOf,
   packagesAfter,
+  refreshStatistics,
   type Generation,
 } from './rows.ts';
 
@@ -96,6 +97,7 @@ export async function publish(
     },
   });
   await repository.step('generation-staged');
+  await refreshStatistics(lock.client, changes);
   await activate(repository, lock, generation.number);
   endTimer();
   repository.metrics.generations.inc({ queue: changes.queue, cause: changes.cause });

@@ -141,6 +141,18 @@ export async function packagesAfter(
   return rows;
 }
 
+/** Changes from which on statistics are too old to wait for the server, which looks once a minute. */
+const MANY_CHANGES = 1_000;
+
+/** After a large change: plans for what the tables held before would read all of it for every question. */
+export async function refreshStatistics(
+  database: Queryable,
+  { add, remove }: Pick<MemberChange, 'add' | 'remove'>,
+): Promise<void> {
+  if (add.length + remove.length < MANY_CHANGES) return;
+  await database.query('analyze members, packages, pool_files, generation_changes');
+}
+
 /** Makes the change to what the queue holds, and keeps what really changed as the generation's own. */
 export async function changeMembers(
   database: Queryable,

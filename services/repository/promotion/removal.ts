@@ -5,7 +5,7 @@ import type { RemovalRow } from '../../../shared/protocol/tables.ts';
 import type { Repository } from '../context.ts';
 import { requireProduct } from '../indexes/release.ts';
 import { Losses, type Loss } from '../installability/losses.ts';
-import type { RelatedPackage } from '../installability/items.ts';
+import { itemsFor, type RelatedPackage } from '../installability/items.ts';
 import { membersOfSource, type KnownPackage } from '../pool/records.ts';
 
 /** Packages that a refusal names. */
@@ -50,8 +50,12 @@ export async function planRemoval(
   const remove = held.filter((each) => wanted.version === null || each.sourceVersion === wanted.version);
   if (remove.length === 0) throw notThere(wanted, held);
   const leaving = new Set(remove.map((each) => each.id));
-  const packages = await heldPackages(database, wanted, changes);
   const { architectures } = requireProduct(repository.common, wanted.product);
+  const after = held.filter((each) => !leaving.has(each.id));
+  const names = namesToMiss(remove, architectures);
+  if (!(await isMentioned(database, wanted, changes, { names, leaving })))
+    return { remove, after, losses: [] };
+  const packages = await heldPackages(database, wanted, changes);
   const byId = new Map(packages.map((each) => [each.id, each]));
   const losses = new Losses(packages, architectures).without(leaving).flatMap((loss) => {
     const lost = byId.get(loss.id);
@@ -59,7 +63,7 @@ export async function planRemoval(
     const { kind, name, version } = lost;
     return [{ kind, name, version, architecture: loss.architecture, missing: loss.missing }];
   });
-  return { remove, after: held.filter((each) => !leaving.has(each.id)), losses };
+  return { remove, after, losses };
 }
 
 /** Throws `would-break` when something is lost, unless the order says that it shall go all the same. */
@@ -89,6 +93,39 @@ function notThere({ queue, product, source, version }: Removal, held: readonly K
   );
 }
 
+/** What others may depend on: binary names, and what these provide. */
+function namesToMiss(remove: readonly KnownPackage[], architectures: readonly string[]): string[] {
+  const binaries = remove.filter((each) => each.kind !== 'source');
+  const items = architectures.flatMap((architecture) =>
+    Object.values(itemsFor(architecture, binaries)).flat(),
+  );
+  const provided = items.flatMap((item) => item.provides.map((each) => each.name));
+  return [...new Set([...binaries.map((each) => each.name), ...provided])];
+}
+
+const IS_HELD = `(p.id = any($3::bigint[])
+    or exists (select 1 from members m where m.queue = $1 and m.product = $2 and m.package_id = p.id))
+  and not p.id = any($4::bigint[])`;
+
+/**
+ * False when nothing that stays has any of the names in its stanza, so that nothing can be lost: true of most
+ * packages, and told without reading what tens of thousands depend on.
+ */
+async function isMentioned(
+  database: Queryable,
+  at: { queue: string; product: string },
+  changes: { add: readonly string[]; remove: readonly string[] },
+  { names, leaving }: { names: readonly string[]; leaving: ReadonlySet<string> },
+): Promise<boolean> {
+  const { rowCount } = await database.query(
+    `select 1 from packages p
+      where ${IS_HELD} and exists (select 1 from unnest($5::text[]) as name where strpos(p.stanza, name) > 0)
+      limit 1`,
+    [at.queue, at.product, changes.add, [...changes.remove, ...leaving], names],
+  );
+  return rowCount !== 0;
+}
+
 async function heldPackages(
   database: Queryable,
   at: { queue: string; product: string },
@@ -96,10 +133,7 @@ async function heldPackages(
 ): Promise<RelatedPackage[]> {
   const { rows } = await database.query<RelatedPackage>(
     `select p.id, p.kind, p.name, p.version, p.architecture, p.stanza from packages p
-      where (p.id = any($3::bigint[])
-             or exists (select 1 from members m where m.queue = $1 and m.product = $2 and m.package_id = p.id))
-        and not p.id = any($4::bigint[])
-      order by p.id`,
+      where ${IS_HELD} order by p.id`,
     [at.queue, at.product, changes.add, changes.remove],
   );
   return rows;
