@@ -5,7 +5,8 @@
  *
  *   npm run bench -- publish [--sizes 1000,10000,60000] [--full] [--only NAME,...]
  *
- * `--full` adds 100,000 packages; `--only 'Autobuilder,reprepro (gz)'` takes some of them by their names in the table. Everything is made below one temporary folder, which is removed at the end.
+ * `--full` adds 100,000 packages; `--only 'Autobuilder,reprepro (gz)'` takes some of them by their names in the table.
+ * Everything is made below one temporary folder, which is removed at the end.
  */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
