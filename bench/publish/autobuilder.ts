@@ -6,6 +6,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readFile, readlink, rename, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { NODE_FLAGS } from '../../deploy/embedded/child.ts';
 import { homeFolders, type Home } from '../../shared/config/home.ts';
 import { ensureEmbeddedDatabase, stopEmbeddedDatabase } from '../../shared/database/embedded/server.ts';
 import { databaseLayout } from '../../shared/database/embedded/layout.ts';
@@ -151,7 +152,7 @@ async function runCommand(own: Own, args: readonly string[]): Promise<Cost> {
 /** Starts the service if it does not run. */
 async function withService<T>(own: Own, work: () => Promise<T>): Promise<T> {
   if (own.service === null) {
-    own.service = spawn(process.execPath, [...profileFlags(), SERVICE], {
+    own.service = spawn(process.execPath, [...NODE_FLAGS, ...profileFlags(), SERVICE], {
       env: own.env,
       stdio: ['ignore', 'ignore', 'inherit'],
     });

@@ -27,6 +27,8 @@ const HEALTHY_AFTER_MS = 60_000;
 /** Deaths before the first `ready` that mean it will not start. */
 const FIRST_START_TRIES = 3;
 const TERM_TO_KILL_MS = 10_000;
+/** A small nursery: services wait most of the time, and what one does is soon done with; saves a hundred megabytes. */
+export const NODE_FLAGS = ['--max-semi-space-size=4'] as const;
 
 /** Starts the service and keeps it running until `stop`. Each log line goes to `onLine`. */
 export function superviseChild(spec: ChildSpec, onLine: (line: string) => void): Child {
@@ -43,7 +45,7 @@ export function superviseChild(spec: ChildSpec, onLine: (line: string) => void):
 
   const start = (): void => {
     const startedAt = Date.now();
-    const running = spawn(process.execPath, [spec.main], {
+    const running = spawn(process.execPath, [...NODE_FLAGS, spec.main], {
       env: spec.env,
       detached: true, // Ctrl-C reaches the supervisor only, which ends them in order
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
