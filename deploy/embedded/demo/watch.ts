@@ -30,8 +30,9 @@ export async function lookAtUpload(
     if (build.stage) lines.push(`builder     ${build.architecture}: ${build.stage}`);
     if (['built', 'uploaded', 'installed'].includes(build.status))
       lines.push(`builder     ${build.architecture}: built`);
-    if (['uploaded', 'installed'].includes(build.status)) lines.push(`repository  the set is handed over`);
-    if (build.status === 'installed') lines.push(`repository  published in ${queue}, signed`);
+    if (['uploaded', 'installed'].includes(build.status)) lines.push('repository  the set is handed over');
+    // A quick sync is through before garage has heard of the publication.
+    if (build.status === 'installed' || upload.live) lines.push(`repository  published in ${queue}, signed`);
     if (['attempted', 'dep-wait', 'cancelled', 'not-for-us'].includes(build.status)) {
       throw new Error(
         `the build on ${build.architecture} ended as ${build.status}: ${build.fail_reason ?? ''}`,
