@@ -43,7 +43,8 @@ async function attend(dispatch: Dispatch, check: CheckRow, remote: Remote): Prom
     outcome = { exitClass: result.exitClass, message: result.message, result };
   } catch (error) {
     outcome = { ...endOfError(error, remote), result: null };
-    if (outcome.exitClass === 'cancelled') await bestEffort(garage, callRunner(remote, ['cancel', folder]));
+    if (outcome.exitClass === 'cancelled')
+      await bestEffort(dispatch, check.host, callRunner(remote, ['cancel', folder]));
   }
   const current = (await runningCheck(garage.pool, check.id)) ?? check;
   const ended = await finishCheck(garage, { ...current, jobId: check.jobId }, outcome);
@@ -52,7 +53,7 @@ async function attend(dispatch: Dispatch, check: CheckRow, remote: Remote): Prom
     { check: id, name, build: check.attempt.buildId, exitClass: outcome.exitClass, message: outcome.message },
     ended ? 'check finished' : 'check was finished before; its result is not taken',
   );
-  await bestEffort(garage, callRunner(remote, ['remove', folder]));
+  await bestEffort(dispatch, check.host, callRunner(remote, ['remove', folder]));
 }
 
 async function carryOut(

@@ -70,7 +70,8 @@ async function attend(dispatch: Dispatch, attempt: AttemptRow, remote: Remote): 
     outcome = { exitClass: result.exitClass, message: result.message, result };
   } catch (error) {
     outcome = { ...endOfError(error, remote), result: null };
-    if (outcome.exitClass === 'cancelled') await bestEffort(garage, callRunner(remote, ['cancel', folder]));
+    if (outcome.exitClass === 'cancelled')
+      await bestEffort(dispatch, attempt.host, callRunner(remote, ['cancel', folder]));
   }
   const ended = await finishAttempt(garage, attempt, outcome);
   garage.log.info(
@@ -79,7 +80,7 @@ async function attend(dispatch: Dispatch, attempt: AttemptRow, remote: Remote): 
   );
   if (ended && outcome.result?.keptS !== undefined) return; // its host removes it when its time is over
   // Leftovers of a host that does not answer are found at the next contact, see leftovers.ts.
-  await bestEffort(garage, callRunner(remote, ['remove', folder]));
+  await bestEffort(dispatch, attempt.host, callRunner(remote, ['remove', folder]));
 }
 
 async function carryOut(

@@ -3,7 +3,6 @@
  * by tries that may be repeated.
  */
 import type { ExitClass } from '../../../shared/protocol/job.ts';
-import type { Garage } from '../context.ts';
 import type { Dispatch } from './attempt.ts';
 import { JobFault, Withdrawn } from './faults.ts';
 import { markSeen, markUnwell } from './hosts.ts';
@@ -84,6 +83,10 @@ export function endOfError(error: unknown, remote: Remote): { exitClass: ExitCla
   throw error;
 }
 
-export async function bestEffort(garage: Garage, work: Promise<void>): Promise<void> {
-  await work.catch((error: unknown) => garage.log.debug({ err: error }, 'left undone on a host'));
+/** What stays undone on a host is found when it is looked at again: soon. */
+export async function bestEffort(dispatch: Dispatch, host: HostRow, work: Promise<void>): Promise<void> {
+  await work.catch((error: unknown) => {
+    dispatch.garage.log.debug({ err: error, host: host.name }, 'left undone on a host');
+    dispatch.watch.doubt(host.id);
+  });
 }
