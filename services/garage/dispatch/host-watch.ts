@@ -16,7 +16,7 @@ const BELIEVED_MS = 60_000;
 const FIRST_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 60_000;
 /** A host without work is looked at so often: what was left on it goes, and people see that it is away. */
-const IDLE_MS = 5 * 60_000;
+const IDLE_MS = 60_000;
 
 interface Seen {
   well: boolean;
