@@ -1,5 +1,5 @@
 /** `autobuilder queue ...`, `autobuilder order ...` and `autobuilder promote` */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { endedOrder } from '../../../shared/cli/ended-order.ts';
 import { firstRow } from '../../../shared/database/pool.ts';
 import { AppError } from '../../../shared/errors/app-error.ts';
 import type { OrderRow, PublishedRow } from '../../../shared/protocol/tables.ts';
@@ -12,8 +12,6 @@ import type { Cli } from '../../../shared/cli/program.ts';
 import { withGarage } from './context.ts';
 import { printJson, printTable } from '../../../shared/cli/output.ts';
 
-/** Between looks at an order that --wait waits for. */
-const POLL_MS = 300;
 /** A promotion takes seconds; a queue manager that is down is found out in time. */
 const DEFAULT_WAIT_S = 600;
 
@@ -194,16 +192,5 @@ async function readOrder(garage: Garage, id: string): Promise<OrderRow> {
 async function waitForOrder(garage: Garage, id: string, timeoutS: string | undefined): Promise<OrderRow> {
   const seconds = Number(timeoutS ?? DEFAULT_WAIT_S);
   if (!(seconds > 0)) throw new AppError('timeout-invalid', '--timeout is a number of seconds');
-  const deadlineMs = Date.now() + seconds * 1000;
-  for (;;) {
-    const order = await readOrder(garage, id);
-    if (order.status === 'done' || order.status === 'refused') return order;
-    if (Date.now() > deadlineMs) {
-      const why = order.reason === null ? '' : `: ${order.reason}`;
-      throw new AppError('order-unfinished', `Order ${id} is still ${order.status}${why}`, {
-        hint: 'The order stays; see autobuilder order list. Does the repository service run?',
-      });
-    }
-    await sleep(POLL_MS);
-  }
+  return endedOrder(seconds * 1000, () => readOrder(garage, id));
 }

@@ -1,13 +1,11 @@
 /** Commands that order something and wait until it is done or refused. */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { endedOrder } from '../../../shared/cli/ended-order.ts';
 import type { Cli } from '../../../shared/cli/program.ts';
 import { firstRow } from '../../../shared/database/pool.ts';
 import { AppError } from '../../../shared/errors/app-error.ts';
 import type { OrderRow } from '../../../shared/protocol/tables.ts';
 import type { Repository } from '../context.ts';
 
-/** Between looks at the order. */
-const POLL_MS = 300;
 /** A publish takes seconds; a service that is down is found out in time. */
 export const ORDER_TIMEOUT_S = 120;
 
@@ -25,20 +23,11 @@ export async function waitForOrder(
   id: string,
   timeoutMs: number,
 ): Promise<OrderRow> {
-  const deadlineMs = Date.now() + timeoutMs;
   cli.output.err(`order ${id}\n`);
-  for (;;) {
+  return endedOrder(timeoutMs, async () => {
     const { rows } = await repository.pool.query<OrderRow>('select * from orders where id = $1', [id]);
-    const order = firstRow(rows, 'order-unknown', `There is no order ${id}`);
-    if (order.status === 'done' || order.status === 'refused') return order;
-    if (Date.now() > deadlineMs) {
-      const why = order.reason === null ? '' : `: ${order.reason}`;
-      throw new AppError('order-unfinished', `Order ${id} is still ${order.status}${why}`, {
-        hint: 'The order stays; see autobuilder order list. Does the repository service run?',
-      });
-    }
-    await sleep(POLL_MS);
-  }
+    return firstRow(rows, 'order-unknown', `There is no order ${id}`);
+  });
 }
 
 /** Number of the generation that came of the order, or null. */
