@@ -1,10 +1,7 @@
 /** How far an update is, on standard error: one line that changes on a terminal, a line now and then elsewhere. */
 import type { Output } from '../../../shared/cli/output.ts';
+import { createStatusLine } from '../../../shared/cli/status-line.ts';
 import type { MirrorProgress } from '../mirror/update.ts';
-
-/** Between two states on a terminal, and between two lines in a log. */
-const TERMINAL_MS = 200;
-const LOG_MS = 10_000;
 
 export interface ProgressLine {
   show: (progress: MirrorProgress) => void;
@@ -18,23 +15,16 @@ export function createProgressLine(
 ): ProgressLine {
   let phase = '';
   let shownAtMs = 0;
-  let isOpen = false;
-  const end = (): void => {
-    if (isOpen) output.err('\n');
-    isOpen = false;
-  };
+  const line = createStatusLine(output, isTerminal);
   return {
-    end,
+    end: () => line.end(),
     show: (progress) => {
       const now = Date.now();
       const isNew = progress.phase !== phase;
-      if (!isNew && now - shownAtMs < (isTerminal ? TERMINAL_MS : LOG_MS)) return;
+      if (!isNew && now - shownAtMs < line.intervalMs) return;
       phase = progress.phase;
       shownAtMs = now;
-      const text = `${name}: ${progressText(progress)}`;
-      if (!isTerminal) return output.err(`${text}\n`);
-      output.err(`\r\u001b[K${text}`);
-      isOpen = true;
+      line.show(`${name}: ${progressText(progress)}`);
     },
   };
 }

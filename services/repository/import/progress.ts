@@ -1,9 +1,6 @@
 /** A line on a terminal (or now and then in a log) that says how far a long work is, how fast, and how long it takes yet. */
 import type { Output } from '../../../shared/cli/output.ts';
-
-/** Often enough to be watched, seldom enough to cost nothing. */
-const TERMINAL_INTERVAL_MS = 200;
-const LOG_INTERVAL_MS = 10_000;
+import { createStatusLine } from '../../../shared/cli/status-line.ts';
 
 export interface Progress {
   show: (phase: string, done: number, total: number | null) => void;
@@ -21,25 +18,19 @@ export function createProgress(
   let since = now();
   let first = 0;
   let shown = -Infinity;
-  let isOpen = false;
-  const end = (): void => {
-    if (isOpen) output.err('\n');
-    isOpen = false;
-  };
+  const line = createStatusLine(output, isTerminal);
   return {
-    end,
+    end: () => line.end(),
     show: (name, done, total) => {
       const at = now();
       if (name !== phase) {
-        end();
+        line.end();
         [phase, since, first, shown] = [name, at, done, -Infinity];
       }
       const isLast = total !== null && done >= total;
-      if (!isLast && at - shown < (isTerminal ? TERMINAL_INTERVAL_MS : LOG_INTERVAL_MS)) return;
+      if (!isLast && at - shown < line.intervalMs) return;
       shown = at;
-      const line = progressLine(name, { done, total, rate: rateOf(done - first, at - since) });
-      output.err(isTerminal ? `\r\u001b[K${line}` : `${line}\n`);
-      isOpen = isTerminal;
+      line.show(progressLine(name, { done, total, rate: rateOf(done - first, at - since) }));
     },
   };
 }
