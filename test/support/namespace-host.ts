@@ -88,10 +88,14 @@ export class NamespaceHost {
     await this.ip('link', 'set', INSIDE, 'down');
   }
 
-  /** Puts the cable back; connections that lived through it go on. */
+  /**
+   * Puts the cable back, and returns when packets go through it again, which the kernel lets them do up to
+   * some seconds later. Connections that lived through it go on.
+   */
   async restore(): Promise<void> {
     await this.ip('link', 'set', INSIDE, 'up');
     await this.ip('route', 'replace', 'default', 'via', this.gateway);
+    await waitFor(`the cable of ${this.name}`, async () => (await this.answer()) !== 'none');
   }
 
   /** Who may log in with a key from now on: this public key line only. */
@@ -114,7 +118,7 @@ export class NamespaceHost {
     this.sshd = child;
     await waitFor(`sshd of ${this.name}`, () => {
       if (child.exitCode !== null) throw new Error(`sshd ended with ${String(child.exitCode)}`);
-      return this.answers();
+      return this.answer().then((answer) => answer === 'connected');
     });
   }
 
@@ -154,14 +158,18 @@ export class NamespaceHost {
     return runChecked(['ip', '-n', this.namespace, ...args]);
   }
 
-  /** Whether something takes connections at its address. */
-  private answers(): Promise<boolean> {
+  /** What a connection to its address meets: sshd, a host without one, or nothing at all. */
+  private answer(): Promise<'connected' | 'refused' | 'none'> {
     return new Promise((resolve) => {
       const socket = connect({ host: this.address, port: PORT });
-      socket.once('connect', () => resolve(true));
-      socket.once('error', () => resolve(false));
-      socket.once('close', () => resolve(false));
-      socket.once('connect', () => socket.destroy());
+      socket.once('connect', () => {
+        socket.destroy();
+        resolve('connected');
+      });
+      socket.once('error', (error: NodeJS.ErrnoException) =>
+        resolve(error.code === 'ECONNREFUSED' ? 'refused' : 'none'),
+      );
+      socket.once('close', () => resolve('none'));
     });
   }
 }

@@ -80,7 +80,8 @@ test(
         broken += found.length;
         installable += debs.length - found.length;
       }),
-      { numRuns: LONG ? 1_000 : 60 },
+      // The short form has a seed, for how many of so few are broken is chance otherwise.
+      LONG ? { numRuns: 1_000 } : { numRuns: 60, seed: 1 },
     );
     expect(broken).toBeGreaterThan(20);
     expect(installable).toBeGreaterThan(200);
