@@ -193,7 +193,8 @@ test(
         left += leaving.size;
         needed += verdicts.filter((each) => each.reason.includes('needs it')).length;
       }),
-      { numRuns: LONG ? 500 : 25 },
+      // The short form has a seed, for how much of so little leaves is chance otherwise.
+      LONG ? { numRuns: 500 } : { numRuns: 25, seed: 1 },
     );
     expect(left).toBeGreaterThan(20);
     expect(needed).toBeGreaterThan(20);
