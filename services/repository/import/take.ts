@@ -52,8 +52,8 @@ export async function takeChosen(
     await repository.step('import-claimed');
     const placed = await placeAll(lock.client, run, claimed, { ...options, pool });
     await repository.step('import-placed');
-    await record(lock, run, placed);
-    await keepOverrides(repository.pool, lock, await overridesOf(lock.client, run, placed));
+    const recorded = await record(lock, run, placed);
+    await keepOverrides(repository.pool, lock, await overridesOf(lock.client, recorded));
     await repository.step('import-recorded');
     done += items.length;
     options.onProgress(done);
@@ -129,8 +129,8 @@ async function placeAll(
   return placed;
 }
 
-/** Records the packages, or finds the rows that are there. */
-async function record(lock: QueueLock, run: ImportRun, items: readonly Item[]): Promise<void> {
+/** Records the packages, or finds the rows that are there; returns the ids of the items that have theirs. */
+async function record(lock: QueueLock, run: ImportRun, items: readonly Item[]): Promise<string[]> {
   const ids = items.map((item) => item.id);
   const rows = await lockedTransaction(lock, async (client) => {
     await client.query(
@@ -170,21 +170,20 @@ async function record(lock: QueueLock, run: ImportRun, items: readonly Item[]): 
   for (const { id, own, path: name } of rows) {
     if (!own) await refuse(lock.client, run, id, takenName(name, lock.product));
   }
+  return rows.flatMap(({ id, own }) => (own ? [id] : []));
 }
 
-/** Of what was recorded. */
+/** Of the items of these ids. */
 async function overridesOf(
   database: Queryable,
-  run: ImportRun,
-  items: readonly Item[],
+  ids: readonly string[],
 ): Promise<Parameters<typeof keepOverrides>[2]> {
   const { rows } = await database.query<Pick<Override, 'kind' | 'name' | 'section' | 'priority'>>(
-    `select distinct on (i.kind, i.name) i.kind, i.name, i.override_section as section, i.override_priority as priority
-       from import_items i join import_verdicts v on v.import_id = i.import_id and v.item_id = i.id
-      where i.import_id = $1 and i.id = any($2::bigint[]) and v.code is null
-        and (i.override_section is not null or i.override_priority is not null)
-      order by i.kind, i.name, i.id`,
-    [run.id, items.map((item) => item.id)],
+    `select distinct on (kind, name) kind, name, override_section as section, override_priority as priority
+       from import_items
+      where id = any($1::bigint[]) and (override_section is not null or override_priority is not null)
+      order by kind, name, id`,
+    [ids],
   );
   return rows;
 }
