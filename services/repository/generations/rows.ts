@@ -125,18 +125,22 @@ export async function listingAfter(database: Queryable, change: MemberChange): P
   return rows;
 }
 
-/** What the queue will hold of these names, or of these packages. */
+const INDEXED = 'p.id, p.component, p.kind, p.name, p.version, p.architecture, p.stanza';
+
+/** What the queue will hold of these names, or these packages of a listing of what it will hold. */
 export async function packagesAfter(
   database: Queryable,
   change: MemberChange,
   wanted: Wanted,
 ): Promise<IndexedPackage[]> {
-  const [condition, values] =
-    'names' in wanted ? ['p.name = any($5::text[])', wanted.names] : ['p.id = any($5::bigint[])', wanted.ids];
+  if ('ids' in wanted) {
+    const select = `select ${INDEXED} from packages p where p.id = any($1::bigint[])`;
+    return (await database.query<IndexedPackage>(select, [wanted.ids])).rows;
+  }
   const { rows } = await database.query<IndexedPackage>(
-    `select p.id, p.component, p.kind, p.name, p.version, p.architecture, p.stanza from packages p
-      where p.product = $2 and ${condition} and ${IS_HELD_AFTER}`,
-    [change.queue, change.product, change.add, change.remove, values],
+    `select ${INDEXED} from packages p
+      where p.product = $2 and p.name = any($5::text[]) and ${IS_HELD_AFTER}`,
+    [change.queue, change.product, change.add, change.remove, wanted.names],
   );
   return rows;
 }

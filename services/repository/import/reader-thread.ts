@@ -1,10 +1,11 @@
 /** The thread in which packages are read: a batch comes, what was found goes back. */
-import { parentPort, workerData } from 'node:worker_threads';
+import { workerData } from 'node:worker_threads';
 import { lstatSync } from 'node:fs';
 import { AppError, hasErrno, messageOf } from '../../../shared/errors/app-error.ts';
 import { joinInside } from '../../../shared/files/safe-path.ts';
 import type { Candidate } from './candidate.ts';
 import { readItem, stampOf, type ReadPackage, type ReadScope } from './read-item.ts';
+import { answerAll } from './thread.ts';
 
 /** A candidate with the stamp that its file had when it was last read, '' if it never was. */
 export interface ReadTask {
@@ -45,22 +46,10 @@ async function read({ candidate, knownStamp }: ReadTask): Promise<ReadOutcome> {
 }
 
 /** One after the other: they share one buffer. */
-async function readBatch(
-  tasks: readonly ReadTask[],
-): Promise<{ outcomes: ReadOutcome[] } | { failed: string }> {
-  try {
-    const outcomes: ReadOutcome[] = [];
-    for (const task of tasks) outcomes.push(await read(task));
-    return { outcomes };
-  } catch (error) {
-    return { failed: messageOf(error) };
-  }
+async function readBatch(tasks: readonly ReadTask[]): Promise<ReadOutcome[]> {
+  const outcomes: ReadOutcome[] = [];
+  for (const task of tasks) outcomes.push(await read(task));
+  return outcomes;
 }
 
-async function answer(tasks: readonly ReadTask[]): Promise<void> {
-  const found = await readBatch(tasks);
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has none
-  parentPort?.postMessage(found);
-}
-
-parentPort?.on('message', (tasks: ReadTask[]) => void answer(tasks));
+answerAll(readBatch);

@@ -1,10 +1,9 @@
 /** Reads candidates in several threads; what kills a thread is one package's fault and ends nothing. */
 import { availableParallelism } from 'node:os';
-import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { AppError } from '../../../shared/errors/app-error.ts';
 import type { ReadScope } from './read-item.ts';
 import type { ReadOutcome, ReadTask } from './reader-thread.ts';
+import { askThread } from './thread.ts';
 
 /** More readers than this wait for the disk and the database, not for a processor. */
 const MAX_THREADS = 8;
@@ -29,7 +28,7 @@ export function startReaders(scope: ReadScope): Readers {
   const ask = async (thread: number, tasks: readonly ReadTask[]): Promise<ReadOutcome[] | null> => {
     if (isClosed) throw new Error('the readers are closed');
     const worker = (workers[thread] ??= startThread(scope));
-    const outcomes = await answerOf(worker, tasks);
+    const outcomes = await askThread<ReadOutcome[]>(worker, tasks, BATCH_TIMEOUT_MS);
     if (outcomes === null) {
       if (isClosed) throw new Error('the readers are closed');
       workers[thread] = null;
@@ -69,27 +68,4 @@ function startThread(scope: ReadScope): Worker {
     // Flags that the main thread was started with may be none for threads.
     execArgv: [],
   });
-}
-
-/** Null when the thread ended, or did not answer in time. */
-async function answerOf(worker: Worker, tasks: readonly ReadTask[]): Promise<ReadOutcome[] | null> {
-  const ending = new AbortController();
-  const { signal } = ending;
-  const timer = setTimeout(() => ending.abort(), BATCH_TIMEOUT_MS);
-  try {
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has none
-    worker.postMessage(tasks);
-    const answer = (await Promise.race([
-      once(worker, 'message', { signal }).then(([message]) => message as unknown),
-      once(worker, 'exit', { signal }).then(() => null),
-    ])) as { outcomes?: ReadOutcome[]; failed?: string } | null;
-    if (answer?.failed !== undefined) throw new AppError('import-read-failed', answer.failed);
-    return answer?.outcomes ?? null;
-  } catch (error) {
-    if (error instanceof AppError) throw error;
-    return null; // out of memory, or too late
-  } finally {
-    clearTimeout(timer);
-    ending.abort();
-  }
 }

@@ -3,7 +3,7 @@
  * placed, packages recorded. Each step repeated gives the same.
  */
 import path from 'node:path';
-import { AppError } from '../../../shared/errors/app-error.ts';
+import type { AppError } from '../../../shared/errors/app-error.ts';
 import { runChecked } from '../../../shared/process/run.ts';
 import type { Queryable } from '../../../shared/database/pool.ts';
 import type { Repository } from '../context.ts';
@@ -11,7 +11,9 @@ import { keepOverrides, type Override } from '../indexes/override-rows.ts';
 import { lockedTransaction, type QueueLock } from '../locks.ts';
 import { placesOf } from '../places.ts';
 import { takenName } from '../pool/records.ts';
-import { placeFile, type PlaceMode } from './place-file.ts';
+import type { PlaceMode } from './place-file.ts';
+import { startPlacer } from './placer.ts';
+import type { PlaceOutcome } from './placer-thread.ts';
 import type { ReadFile } from './read-item.ts';
 import type { ImportRun } from './state.ts';
 
@@ -19,8 +21,6 @@ import type { ImportRun } from './state.ts';
 const ITEMS_PER_STEP = 2_000;
 /** A filesystem with much to write takes its time. */
 const SYNC_TIMEOUT_MS = 60 * 60_000;
-/** What a file can be at fault for; any other error is ours. */
-const REFUSALS = ['file-changed', 'file-missing', 'pool-file-differs'];
 
 export interface TakeOptions {
   root: string;
@@ -34,6 +34,14 @@ interface Item {
   files: ReadFile[];
 }
 
+/** Items whose files are on their way into the pool. */
+interface Placing {
+  /** With those that were refused their names. */
+  count: number;
+  items: readonly Item[];
+  outcomes: Promise<PlaceOutcome[]>;
+}
+
 /** Takes all chosen items; what cannot be taken gets a verdict. Throws for errors of ours only. */
 export async function takeChosen(
   repository: Repository,
@@ -42,25 +50,60 @@ export async function takeChosen(
   options: TakeOptions,
 ): Promise<void> {
   const { pool } = placesOf(repository.home, lock.queue, lock.product);
+  const placer = startPlacer({ root: options.root, pool, mode: options.mode });
   let done = 0;
-  for (let after = '0'; ;) {
-    const items = await chosenAfter(lock.client, run, after);
-    const last = items.at(-1);
-    if (!last) break;
-    after = last.id;
-    const claimed = await claim(lock, run, items);
-    await repository.step('import-claimed');
-    const placed = await placeAll(lock.client, run, claimed, { ...options, pool });
-    await repository.step('import-placed');
-    const recorded = await record(lock, run, placed);
-    await keepOverrides(repository.pool, lock, await overridesOf(lock.client, recorded));
-    await repository.step('import-recorded');
-    done += items.length;
+  const finish = async (placing: Placing): Promise<void> => {
+    await recordPlaced(repository, lock, run, placing);
+    done += placing.count;
     options.onProgress(done);
+  };
+  try {
+    // While some are placed, those before them are recorded.
+    let under: Placing | null = null;
+    for await (const items of chosen(lock.client, run)) {
+      const claimed = await claim(lock, run, items);
+      await repository.step('import-claimed');
+      if (under) await under.outcomes;
+      const outcomes = placer.place(claimed.map((item) => item.files));
+      outcomes.catch(() => undefined); // thrown where it is awaited
+      if (under) await finish(under);
+      under = { count: items.length, items: claimed, outcomes };
+    }
+    if (under) await finish(under);
+  } finally {
+    await placer.close();
   }
   // One sync of the filesystem: a sync for each of so many folders would take longer than all the rest.
   if (done > 0)
     await runChecked(['sync', '--file-system', path.dirname(pool)], { timeoutMs: SYNC_TIMEOUT_MS });
+}
+
+async function recordPlaced(
+  repository: Repository,
+  lock: QueueLock,
+  run: ImportRun,
+  { items, outcomes }: Placing,
+): Promise<void> {
+  const placed: Item[] = [];
+  for (const [at, refused] of (await outcomes).entries()) {
+    const item = items[at] as Item;
+    if (refused === null) placed.push(item);
+    else await refuse(lock.client, run, item.id, refused);
+  }
+  await repository.step('import-placed');
+  const recorded = await record(lock, run, placed);
+  await keepOverrides(repository.pool, lock, await overridesOf(lock.client, recorded));
+  await repository.step('import-recorded');
+}
+
+async function* chosen(database: Queryable, run: ImportRun): AsyncGenerator<Item[]> {
+  for (let after = '0'; ;) {
+    const items = await chosenAfter(database, run, after);
+    const last = items.at(-1);
+    if (!last) return;
+    after = last.id;
+    yield items;
+  }
 }
 
 async function chosenAfter(database: Queryable, run: ImportRun, after: string): Promise<Item[]> {
@@ -72,14 +115,22 @@ async function chosenAfter(database: Queryable, run: ImportRun, after: string): 
   return rows;
 }
 
-async function refuse(database: Queryable, run: ImportRun, id: string, error: AppError): Promise<void> {
+async function refuse(
+  database: Queryable,
+  run: ImportRun,
+  id: string,
+  { code, reason }: { code: string; reason: string },
+): Promise<void> {
   await database.query(
     'update import_verdicts set code = $3, reason = $4 where import_id = $1 and item_id = $2',
-    [run.id, id, error.code, error.message],
+    [run.id, id, code, reason],
   );
   // What changed is read again by the next run.
-  if (error.code === 'file-changed')
-    await database.query(`update import_items set stamp = '' where id = $1`, [id]);
+  if (code === 'file-changed') await database.query(`update import_items set stamp = '' where id = $1`, [id]);
+}
+
+async function refuseTaken(database: Queryable, run: ImportRun, id: string, taken: AppError): Promise<void> {
+  await refuse(database, run, id, { code: taken.code, reason: taken.message });
 }
 
 /** Claims the names of all files; returns the items that got theirs. */
@@ -104,29 +155,10 @@ async function claim(lock: QueueLock, run: ImportRun, items: readonly Item[]): P
   const mine: Item[] = [];
   for (const item of items) {
     const taken = item.files.find((file) => claimed.get(file.path) !== file.sha256);
-    if (taken) await refuse(lock.client, run, item.id, takenName(taken.path, lock.product));
+    if (taken) await refuseTaken(lock.client, run, item.id, takenName(taken.path, lock.product));
     else mine.push(item);
   }
   return mine;
-}
-
-async function placeAll(
-  database: Queryable,
-  run: ImportRun,
-  items: readonly Item[],
-  options: TakeOptions & { pool: string },
-): Promise<Item[]> {
-  const placed: Item[] = [];
-  for (const item of items) {
-    try {
-      for (const file of item.files) await placeFile(options.root, options.pool, file, options.mode);
-      placed.push(item);
-    } catch (error) {
-      if (!(error instanceof AppError) || !REFUSALS.includes(error.code)) throw error;
-      await refuse(database, run, item.id, error);
-    }
-  }
-  return placed;
 }
 
 /** Records the packages, or finds the rows that are there; returns the ids of the items that have theirs. */
@@ -168,7 +200,7 @@ async function record(lock: QueueLock, run: ImportRun, items: readonly Item[]): 
     return found.rows;
   });
   for (const { id, own, path: name } of rows) {
-    if (!own) await refuse(lock.client, run, id, takenName(name, lock.product));
+    if (!own) await refuseTaken(lock.client, run, id, takenName(name, lock.product));
   }
   return rows.flatMap(({ id, own }) => (own ? [id] : []));
 }

@@ -1,0 +1,56 @@
+/** Threads that are asked one question at a time. */
+import { once } from 'node:events';
+import { parentPort, type Worker } from 'node:worker_threads';
+import { messageOf } from '../../../shared/errors/app-error.ts';
+
+/** What an error of the system is known by, which is all of an error that crosses over whole. */
+interface Failure {
+  message: string;
+  code: unknown;
+}
+
+type Answer<T> = { found: T } | { failed: Failure };
+
+/**
+ * What the thread answers; null when it ended, or did not answer within `timeoutMs`. Throws what its work threw, with
+ * the message and the code of that.
+ */
+export async function askThread<T>(worker: Worker, question: unknown, timeoutMs: number): Promise<T | null> {
+  const ending = new AbortController();
+  const { signal } = ending;
+  const timer = setTimeout(() => ending.abort(), timeoutMs);
+  try {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has none
+    worker.postMessage(question);
+    const answer = await Promise.race([
+      once(worker, 'message', { signal }).then(([message]) => message as Answer<T>),
+      once(worker, 'exit', { signal }).then(() => null),
+    ]).catch(() => null); // out of memory, or too late
+    if (answer === null || 'found' in answer) return answer && answer.found;
+    const { message, code } = answer.failed;
+    throw Object.assign(new Error(message), { code });
+  } finally {
+    clearTimeout(timer);
+    ending.abort();
+  }
+}
+
+/** In a thread: answers each question with what `work` makes of it. */
+export function answerAll<T>(work: (question: never) => Promise<T>): void {
+  const answer = async (question: never): Promise<void> => {
+    const answered = await work(question).then(
+      (found): Answer<T> => ({ found }),
+      (error: unknown): Answer<T> => ({ failed: failureOf(error) }),
+    );
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has none
+    parentPort?.postMessage(answered);
+  };
+  parentPort?.on('message', (question: unknown) => void answer(question as never));
+}
+
+function failureOf(error: unknown): Failure {
+  return {
+    message: messageOf(error),
+    code: error instanceof Error && 'code' in error ? error.code : undefined,
+  };
+}
