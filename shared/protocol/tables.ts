@@ -11,6 +11,8 @@
  *   for the places that clients fetch from.
  * - `repository.archive_keys` (`ArchiveKeyRow`), `repository.signing_state` (`SigningStateRow`, one row): the keys that
  *   sign and whether signatures come; read by garage to warn admins.
+ * - `repository.held_identities` (`HeldIdentityRow`): changes of Origin and the like that wait for an admin; read by
+ *   garage to say so.
  * - `garage.check_results`: a view (`CheckResultRow`), read by the repository: what was found when built packages
  *   were checked, of each build's last success.
  * - `garage.promotion_rights`: a view (login, admin, product, source), read by the repository: a row
@@ -176,5 +178,20 @@ export interface SigningStateRow {
   /** null while signatures come. */
   code: string | null;
   message: string | null;
+  since: Date;
+}
+
+/** A changed configuration that the repository does not publish by itself: docs/indexes.md. */
+export interface HeldIdentityRow {
+  queue: string;
+  product: string;
+  changes: {
+    field: string;
+    from: string;
+    /** '' for lists: `from` would vanish. */
+    to: string;
+    /** What clients would see, in a sentence. */
+    effect: string;
+  }[];
   since: Date;
 }

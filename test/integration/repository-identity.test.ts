@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CommonConfig } from '../../shared/config/common.ts';
 import { buildHealthServer } from '../../services/repository/health.ts';
 import type { Repository } from '../../services/repository/context.ts';
+import type { HeldIdentityRow } from '../../shared/protocol/tables.ts';
 import { identityStates } from '../../services/repository/generations/shape.ts';
 import { acceptIdentity } from '../../services/repository/indexes/identity.ts';
 import {
@@ -65,6 +66,11 @@ function read(file: string): Promise<string> {
   return readFile(path.join(placesOf(repository.home, 'devel', 'bookworm').dists, file), 'utf8');
 }
 
+async function heldBack(): Promise<unknown[]> {
+  const { rows } = await repository.pool.query<HeldIdentityRow>('select * from held_identities');
+  return rows.map(({ queue, changes, since }) => [queue, changes.map(({ field }) => field), since]);
+}
+
 async function newest(): Promise<{ number: number; cause: string }> {
   const { rows } = await repository.pool.query<{ number: number; cause: string }>(
     `select number, cause from generations where queue = 'devel' order by number desc limit 1`,
@@ -115,6 +121,18 @@ describe('a configuration that changes Origin and takes an architecture away', (
     );
   });
 
+  test('is told to who reads the tables only, since its first sweep, until it is taken back', async () => {
+    const told = await heldBack();
+    expect(told).toEqual([['devel', ['Origin', 'Label', 'Architectures'], expect.any(Date)]]);
+    await sweep(changed);
+    expect(await heldBack()).toEqual(told);
+    // The component came along, so it is no part of what is taken back.
+    await sweep(configured({ products: [{ ...product!, components: ['main', 'extra'] }] }));
+    expect(await heldBack()).toEqual([]);
+    await sweep(changed);
+    expect(await heldBack()).toHaveLength(1);
+  });
+
   test('is published when an admin accepts it, and apt then does what was foretold', async () => {
     const client = await makeAptClient(repository, live.url, ['devel']);
     await client.apt('apt-get', 'update', '--error-on=any');
@@ -129,6 +147,7 @@ describe('a configuration that changes Origin and takes an architecture away', (
     const foretold = /fails with "(.*)" until/.exec(state?.changes[0]?.effect ?? '')?.[1] ?? 'nothing';
     expect(update.stderr.toString()).toContain(foretold);
     expect((await identityStates(changed))[0]).toMatchObject({ changes: [], isHeld: false });
+    expect(await heldBack()).toEqual([]);
   });
 
   test('an acceptance counts once: the way back is another change', async () => {

@@ -1,6 +1,7 @@
 /** What every page has around it. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { signingWarnings, type SigningWarning } from '../keys/warnings.ts';
+import { signingWarnings } from '../keys/warnings.ts';
+import { heldIdentities, heldWarning } from './held-identities.ts';
 import { html, type Content, type Markup } from './markup.ts';
 
 export interface Page {
@@ -38,26 +39,26 @@ export function csrfField(reply: FastifyReply): Markup {
   return html`<input type="hidden" name="_csrf" value="${reply.generateCsrf()}" />`;
 }
 
-/** Admins read on every page what will stop the repository; a failure to find out stops no page. */
-async function warningsFor(request: FastifyRequest): Promise<SigningWarning[]> {
+/** Admins read on every page what will stop the repository, or waits for them; a failure to find out stops no page. */
+async function warningsFor(request: FastifyRequest): Promise<string[]> {
   if (!request.account?.admin) return [];
-  return signingWarnings(request.server.web.garage.pool, new Date()).catch((error: unknown) => {
-    request.log.warn({ err: error }, 'the state of the archive keys cannot be read');
+  const { garage } = request.server.web;
+  try {
+    const signing = await signingWarnings(garage.pool, new Date());
+    const held = await heldIdentities(garage);
+    return [...signing.map(({ text }) => text), ...held.map(heldWarning)];
+  } catch (error) {
+    request.log.warn({ err: error }, "the repository's warnings cannot be read");
     return [];
-  });
+  }
 }
 
-function banner(warnings: readonly SigningWarning[]): Markup | null {
+function banner(warnings: readonly string[]): Markup | null {
   if (warnings.length === 0) return null;
-  return html`<div class="notice bad" role="alert">${warnings.map(({ text }) => html`<p>${text}</p>`)}</div>`;
+  return html`<div class="notice bad" role="alert">${warnings.map((text) => html`<p>${text}</p>`)}</div>`;
 }
 
-function frame(
-  request: FastifyRequest,
-  page: Page,
-  csrf: string,
-  warnings: readonly SigningWarning[],
-): Markup {
+function frame(request: FastifyRequest, page: Page, csrf: string, warnings: readonly string[]): Markup {
   const { site, assets } = request.server.web;
   return html`<!doctype html>
     <html lang="en">

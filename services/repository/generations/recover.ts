@@ -6,6 +6,7 @@ import type { QueueLock } from '../locks.ts';
 import { placesOf } from '../places.ts';
 import { isRenewalDue } from '../indexes/release.ts';
 import { overridesDue } from '../indexes/overrides.ts';
+import { recordHeld } from './held-identities.ts';
 import { activate, publish } from './publish.ts';
 import { publishableShape } from './shape.ts';
 import { arrangeSnapshots } from './snapshots.ts';
@@ -44,7 +45,7 @@ async function dueCause(repository: Repository, lock: QueueLock): Promise<string
   const places = placesOf(repository.home, lock.queue, lock.product);
   await repository.signer.refresh(); // which keys sign is part of the shape
   const { shape, refused } = await publishableShape(repository, lock.client, lock);
-  tellRefused(repository, lock, refused);
+  await tellRefused(repository, lock, refused);
   const newest = await newestGeneration(lock.client, lock);
   if (newest === null) return 'initial';
   if (!(await isWritten(places, newest.number))) return 'repair';
@@ -54,8 +55,13 @@ async function dueCause(repository: Repository, lock: QueueLock): Promise<string
 }
 
 /** Said at each sweep, as long as it holds; clients see the identity of before meanwhile. */
-function tellRefused(repository: Repository, { queue, product }: QueueLock, refused: IdentityChange[]): void {
+async function tellRefused(
+  repository: Repository,
+  { client, queue, product }: QueueLock,
+  refused: IdentityChange[],
+): Promise<void> {
   repository.metrics.identityRefused.set({ queue, product }, refused.length);
+  await recordHeld(client, { queue, product }, refused);
   if (refused.length === 0) return;
   const changes = refused.map(({ field, from, to, effect }) => ({ field, from, to, effect }));
   repository.log.error(

@@ -1,8 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import type { PublishedRow } from '../../../../shared/protocol/tables.ts';
+import type { HeldIdentityRow, PublishedRow } from '../../../../shared/protocol/tables.ts';
 import { notFound, parse } from '../errors.ts';
 import { badge, NONE, time } from '../format.ts';
+import { heldChanges, heldIdentities } from '../held-identities.ts';
 import { csrfField, sendPage } from '../layout.ts';
 import { html, type Content, type Markup } from '../markup.ts';
 import { moreLink, PAGE_ROWS, slice } from '../paging.ts';
@@ -42,10 +43,11 @@ export function queuePages(app: FastifyInstance): void {
     const found = await publishedRows(request, state, query);
     const { rows, last } = slice(found ?? []);
     const rights = await rowRights(request, state, rows);
+    const held = (await heldIdentities(garage)).find((one) => one.queue === queue && one.product === product);
     const more = last && { after: last.source, version: last.source_version, component: last.component };
     return sendPage(request, reply, {
       title: `${queue}/${product}`,
-      body: html`${summary(state, found === null)}
+      body: html`${summary(state, found === null)} ${held && heldNotice(held)}
         <h2>What it holds</h2>
         ${table('Sources in this queue', columns(reply, state, rights), rows, EMPTY)}
         ${more && moreLink(`/queues/${queue}/${product}`, more, 'More sources')}
@@ -139,6 +141,15 @@ function summary(state: QueueState, missing: boolean): Markup {
     ['Live since', state.live_at && time(state.live_at)],
     ['Use it', html`<a href="/how-to/install?queue=${queue}&amp;product=${product}">install from it</a>`],
   ])}`;
+}
+
+/** For everybody: why what the configuration says is not what apt sees. */
+function heldNotice(held: HeldIdentityRow): Markup {
+  return html`<p class="notice warn">
+    A change of what clients know this archive by waits for an admin since ${time(held.since)}:
+    ${heldChanges(held)}. New packages are published meanwhile. The admin’s next step:
+    <code>autobuilder identity accept ${held.queue} --product ${held.product}</code>
+  </p>`;
 }
 
 function columns(reply: FastifyReply, state: QueueState, rights: RowRights): Column<PublishedRow>[] {
