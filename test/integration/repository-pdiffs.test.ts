@@ -2,9 +2,13 @@
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createQueueProc } from '../../services/repository/promotion/queue-proc.ts';
 import { sweepQueue } from '../../services/repository/incoming/manager.ts';
 import { placesOf } from '../../services/repository/places.ts';
 import { createRqp } from '../../services/repository/sync/rqp.ts';
+import { transaction } from '../../shared/database/pool.ts';
+import { generationHistory } from '../../shared/protocol/generation-history.ts';
+import { orderRollback } from '../../shared/protocol/rollback-order.ts';
 import {
   handOver,
   makeAptClient,
@@ -33,15 +37,46 @@ async function publish(options: PackageOptions): Promise<void> {
 }
 
 /** What `apt-get update` fetched, relative to the distribution. */
-async function update(): Promise<string[]> {
+async function update(by = client): Promise<string[]> {
   asked = [];
-  const { code, stderr } = await client.apt('apt-get', 'update', '-o', 'Acquire::PDiffs=true');
+  const { code, stderr } = await by.apt('apt-get', 'update', '-o', 'Acquire::PDiffs=true');
   expect(`${String(code)} ${stderr.toString('utf8')}`).toBe('0 ');
-  return asked.map((url) => url.replace(/^\/devel\/(?:dists\/bookworm|generations\/bookworm\/\d+)\//, ''));
+  return asked.map((url) => url.replace(/^\/[a-z]+\/(?:dists\/bookworm|generations\/bookworm\/\d+)\//, ''));
 }
 
-async function candidate(name: string): Promise<string> {
-  const { stdout } = await client.apt('apt-cache', 'policy', name);
+/** A promotion or a roll-back, ordered, carried out and brought to live. */
+async function order(work: () => Promise<string>): Promise<void> {
+  const id = await work();
+  await createQueueProc(repository, () => undefined).run();
+  const { rows } = await repository.pool.query('select status, reason from orders where id = $1', [id]);
+  expect(rows).toEqual([{ status: 'done', reason: null }]);
+  await createRqp(repository).run();
+}
+
+function promote(source: string): Promise<void> {
+  return order(async () => {
+    const { rows } = await repository.pool.query<{ id: string }>(
+      `insert into orders (kind, product, source, from_queue, to_queue)
+       values ('promote', 'bookworm', $1, 'devel', 'testing') returning id`,
+      [source],
+    );
+    return rows[0]?.id ?? '';
+  });
+}
+
+/** To what the generation so many before the newest held. */
+function rollBack(at: typeof AT, steps: number): Promise<void> {
+  return order(async () => {
+    const rows = await generationHistory(repository.pool, at, { limit: steps + 1 });
+    const [seen, to] = [rows[0]?.number ?? 0, rows[steps]?.number ?? 0];
+    return transaction(repository.pool, (database) =>
+      orderRollback(database, { ...at, to, seen, requestedBy: null }),
+    );
+  });
+}
+
+async function candidate(name: string, by = client): Promise<string> {
+  const { stdout } = await by.apt('apt-cache', 'policy', name);
   return /Candidate: (.*)/.exec(stdout.toString('utf8'))?.[1] ?? 'none';
 }
 
@@ -98,5 +133,48 @@ describe('with Acquire::PDiffs', () => {
     await publish({ source: 'fourth' });
     expect(patches(await update())).toBe(1);
     expect(await candidate('fourth')).toBe('1.0');
+  });
+
+  test('a roll-back is a patch like any other, and what comes after it too', async () => {
+    await publish({ source: 'hello', version: '1.2' });
+    await publish({ source: 'pair', version: '3.0', binaries: PAIR });
+    await update();
+    expect([await candidate('hello'), await candidate('pair-b')]).toEqual(['1.2', '3.0']);
+    await rollBack(AT, 2);
+    const urls = await update();
+    expect(patches(urls)).toBe(1);
+    expect(urls.filter(isWhole)).toEqual([]);
+    expect([await candidate('hello'), await candidate('pair-b')]).toEqual(['1.1', 'none']);
+    await publish({ source: 'hello', version: '1.3' });
+    expect(patches(await update())).toBe(1);
+    expect(await candidate('hello')).toBe('1.3');
+  });
+
+  test('who was away over a change, its roll-back and another change ends where everybody is', async () => {
+    await publish({ source: 'fifth' });
+    await rollBack(AT, 1);
+    await publish({ source: 'sixth' });
+    const urls = await update();
+    // Its own state is in the history twice: apt may begin at either.
+    expect(patches(urls)).toBeGreaterThan(0);
+    expect(urls.filter(isWhole)).toEqual([]);
+    expect([await candidate('fifth'), await candidate('sixth')]).toEqual(['none', '1.0']);
+  });
+
+  test('promotions bring patches to the next queue, and rolling one back there too', async () => {
+    await promote('parts');
+    const other = await makeAptClient(repository, live.url, ['testing']);
+    expect((await update(other)).some(isWhole)).toBe(true);
+    await promote('hello');
+    await promote('pair');
+    const urls = await update(other);
+    expect(patches(urls)).toBe(2);
+    expect(urls.filter(isWhole)).toEqual([]);
+    expect([await candidate('hello', other), await candidate('pair-a', other)]).toEqual(['1.3', '2.0']);
+    await rollBack({ queue: 'testing', product: 'bookworm' }, 1);
+    const back = await update(other);
+    expect(patches(back)).toBe(1);
+    expect(back.filter(isWhole)).toEqual([]);
+    expect([await candidate('hello', other), await candidate('pair-a', other)]).toEqual(['1.3', 'none']);
   });
 });
