@@ -6,6 +6,7 @@ import { databaseSection } from '../shared/database/pool.ts';
 import { builderSection } from '../services/builder/config.ts';
 import { dropSection } from '../services/drop/config.ts';
 import { addGarageCommands } from '../services/garage/cli/commands.ts';
+import { compareMirrors } from '../services/garage/cli/config-mirrors.ts';
 import { garageSection } from '../services/garage/config.ts';
 import { addRepositoryCommands } from '../services/repository/cli/commands.ts';
 import { repositorySection } from '../services/repository/config.ts';
@@ -22,7 +23,8 @@ const SECTIONS = {
 
 /** Runs one command line; returns the exit code. */
 export function runCommandLine(args: string[], output: Output): Promise<number> {
-  return runProgram([addGarageCommands, addRepositoryCommands, configCommands(SECTIONS)], args, output);
+  const config = configCommands(SECTIONS, compareMirrors);
+  return runProgram([addGarageCommands, addRepositoryCommands, config], args, output);
 }
 
 if (import.meta.main) {

@@ -36,6 +36,8 @@ export const garageSection = z.strictObject({
   url: z.url().prefault('http://127.0.0.1:8080'),
   /** Where builders and apt clients reach live, and what "how to install" shows. */
   repositoryUrl: z.url().prefault('http://127.0.0.1:8081'),
+  /** Where builders reach local mirrors, a folder each; default `<repositoryUrl>/mirror`. */
+  mirrorsUrl: z.url().optional(),
   /** Shown in "how to upload". */
   upload: z
     .strictObject({

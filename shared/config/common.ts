@@ -1,8 +1,14 @@
 /** The part of the configuration that several services read: what is built, for what, into which queues. */
 import { z } from 'zod';
 import { architectureName, featureName, productName, queueName } from '../protocol/names.ts';
-import { aptSource, CHECK_NAMES, extraSource, lintianSeverity, type CheckName } from '../protocol/job.ts';
+import { CHECK_NAMES, lintianSeverity, type CheckName } from '../protocol/job.ts';
 import { machineArchitecture, machineCodename, machineSources } from './machine.ts';
+import {
+  extraProductSource,
+  productSource,
+  type ExtraProductSource,
+  type ProductSource,
+} from './product-source.ts';
 
 /**
  * `blocking`: nothing is published before it has passed; `informative`: it runs after publishing and its result
@@ -50,28 +56,6 @@ const uploadPolicy = {
   /** Who may bring a source that is not there yet: everybody, or whom a rule names. */
   newSources: z.enum(['anyone', 'maintainers']).default('anyone'),
 };
-
-/** Not every archive has every architecture in each of its suites. */
-const someArchitectures = {
-  /** Default: it serves all of the product's. */
-  architectures: z.array(architectureName).min(1).optional(),
-};
-const productSource = aptSource.extend(someArchitectures);
-const extraProductSource = extraSource.extend(someArchitectures);
-
-/** The sources of a list that serve an architecture, as jobs take them. */
-export function sourcesFor<T extends { architectures?: string[] | undefined }>(
-  sources: readonly T[],
-  architecture: string,
-): Omit<T, 'architectures'>[] {
-  return sources
-    .filter((source) => source.architectures?.includes(architecture) ?? true)
-    .map((source) => {
-      const own = { ...source };
-      delete own.architectures;
-      return own;
-    });
-}
 
 const LINE = /^[^\p{Cc}]{1,200}$/u;
 const WORD = /^[A-Za-z0-9{][A-Za-z0-9{}._+/-]{0,199}$/;
@@ -184,8 +168,8 @@ export interface Product extends UploadPolicy {
   name: string;
   architectures: [string, ...string[]];
   components: string[];
-  sources: z.infer<typeof productSource>[];
-  extraSources: z.infer<typeof extraProductSource>[];
+  sources: ProductSource[];
+  extraSources: ExtraProductSource[];
   buildOptions: string[];
   buildProfiles: string[];
   requires: string[];

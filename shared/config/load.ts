@@ -24,6 +24,8 @@ export interface Loaded<T> {
   sections: T;
   /** The file that was read, or null for defaults only. */
   file: string | null;
+  /** `file:line` of a setting, or of what comes nearest to it. */
+  where(at: PropertyKey[]): string;
 }
 
 /** `$AUTOBUILDER_CONFIG`, or `$AUTOBUILDER_HOME/autobuilder.yaml`, or the system's; null for none. */
@@ -58,16 +60,13 @@ export async function loadConfig<S extends Partial<Record<SectionName, z.ZodType
     });
     throw invalid(problems);
   }
+  const where = (at: PropertyKey[]): string =>
+    `${file ?? '(defaults)'}:${String(lineOf(document, lines, at))}`;
   const schema = wholeSchema(sections);
   const parsed = schema.safeParse(document.toJS() ?? {});
   if (!parsed.success) {
     const problems = parsed.error.issues.flatMap((issue) => explainIssue(issue, schema));
-    throw invalid(
-      problems.map(
-        ({ at, text: problem }) =>
-          `${file ?? '(defaults)'}:${String(lineOf(document, lines, at))}: ${problem}`,
-      ),
-    );
+    throw invalid(problems.map(({ at, text: problem }) => `${where(at)}: ${problem}`));
   }
   const { name, products, queues, ...rest } = parsed.data as z.infer<z.ZodObject<typeof commonShape>>;
   const own = Object.fromEntries(
@@ -78,6 +77,7 @@ export async function loadConfig<S extends Partial<Record<SectionName, z.ZodType
     common: () => completeCommon({ name, products, queues }),
     sections: own as { [K in keyof S]: z.infer<S[K] & z.ZodType> },
     file,
+    where,
   };
 }
 

@@ -9,6 +9,10 @@ export const productName = z
 export const queueName = z
   .string()
   .regex(/^[a-z][a-z0-9-]{0,31}$/, 'a queue is named with lower-case letters, digits and -');
+/** A local mirror of another archive; also a folder's name and a part of a URL. */
+export const mirrorName = z
+  .string()
+  .regex(/^[a-z][a-z0-9.+-]{0,63}$/, 'a mirror is named like a release: lower-case letters, digits, . + -');
 /** An account's login. */
 export const loginName = z
   .string()

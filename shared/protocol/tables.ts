@@ -9,6 +9,7 @@
  *   repository, read by garage for pages (generation-history.ts says how).
  * - `repository.sync_targets`, `repository.sync_states`: live targets (`SyncTargetRow`), read by garage for pages and
  *   for the places that clients fetch from.
+ * - `repository.mirrors` (mirrors.ts says what of it): local mirrors of other archives, read by garage where products name one.
  * - `repository.archive_keys` (`ArchiveKeyRow`), `repository.signing_state` (`SigningStateRow`, one row): the keys that
  *   sign and whether signatures come; read by garage to warn admins.
  * - `repository.held_identities` (`HeldIdentityRow`): changes of Origin and the like that wait for an admin; read by

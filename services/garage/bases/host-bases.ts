@@ -73,8 +73,13 @@ async function askBases(remote: Remote): Promise<BaseList> {
 }
 
 /** Of all bases there, the one that builds of the product would take; null when there is none. */
-function current(list: BaseList, product: Product, architecture: string): BaseList[number] | null {
-  const digest = baseDigest(baseSpec.parse(baseOf(product, architecture)));
+async function current(
+  garage: Garage,
+  list: BaseList,
+  product: Product,
+  architecture: string,
+): Promise<BaseList[number] | null> {
+  const digest = baseDigest(baseSpec.parse(await baseOf(garage, product, architecture)));
   const isIt = (each: BaseList[number]): boolean =>
     each.product === product.name && each.architecture === architecture && each.digest === digest;
   return list.find(isIt) ?? null;
@@ -93,7 +98,14 @@ export async function noteBases(garage: Garage, remote: Remote): Promise<HostBas
   const found: HostBase[] = [];
   for (const product of garage.common.products) {
     for (const architecture of product.architectures) {
-      const base = current(list, product, architecture);
+      const base = await current(garage, list, product, architecture).catch((err: unknown) => {
+        garage.log.warn(
+          { product: product.name, architecture, err },
+          'it is not known which base this takes',
+        );
+        return undefined;
+      });
+      if (base === undefined) continue; // what was noted stays
       if (base !== null) found.push({ product, architecture, ageHours: base.ageS / 3600 });
       await garage.pool.query(
         `insert into bases (host_id, product, architecture, made_at, last_used_at)
@@ -119,7 +131,7 @@ export async function remakeBase(
   const instance = await instanceId(garage.home);
   const job = baseJob.parse({
     ...{ version: 1, kind: 'base', attempt: randomUUID(), instance, slot: SLOT, driver: 'auto' },
-    base: { ...baseOf(product, architecture), maxAgeHours: NOW_HOURS },
+    base: { ...(await baseOf(garage, product, architecture)), maxAgeHours: NOW_HOURS },
     ...{ extraSources: [], timeoutS: TIMEOUT_S, maxLogBytes: MAX_LOG_BYTES },
   });
   const folder = remoteFolder(remote, instance, job.attempt);

@@ -27,13 +27,13 @@ async function fillHost(filling: Omit<Filling, 'waiting'>, host: HostRow, lane: 
   }
 }
 
-/** Products that are configured and whose first queue can be fetched from. */
+/** Products that are configured and whose first queue and mirrors can be fetched from. */
 async function readyProducts(filling: Omit<Filling, 'waiting'>, names: string[]): Promise<string[]> {
   const { garage, repository } = filling;
   const ready: string[] = [];
   for (const name of names) {
     const product = garage.common.products.find((each) => each.name === name);
-    if (product && (await repository.sourceFor(product)) !== null) ready.push(name);
+    if (product && (await repository.waitsFor(product)) === null) ready.push(name);
   }
   return ready;
 }

@@ -2,21 +2,21 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Queryable } from '../../../shared/database/pool.ts';
-import { sourcesFor } from '../../../shared/config/common.ts';
 import { messageOf, unreachable } from '../../../shared/errors/app-error.ts';
 import { joinInside } from '../../../shared/files/safe-path.ts';
 import {
   checkJob,
   result as resultSchema,
-  type AptSource,
   type CheckJob,
   type CheckName,
+  type ExtraSource,
 } from '../../../shared/protocol/job.ts';
 import type { FileEntry } from '../../../shared/protocol/names.ts';
 import type { Garage } from '../context.ts';
 import { isBinary } from '../dispatch/check-changes.ts';
 import { JobFault } from '../dispatch/faults.ts';
 import { baseOf, limitsOf, productOf } from '../dispatch/job.ts';
+import { furtherSources } from '../dispatch/mirror-sources.ts';
 import type { CheckRow } from './rows.ts';
 
 /** Seconds that each may take; tests and builds as long as a build. */
@@ -56,12 +56,15 @@ export interface Parcel extends FileEntry {
   file: string;
 }
 
-/** Throws JobFault when the packages are not kept any more, or no job can be made of what is configured. */
+/**
+ * Throws JobFault when the packages are not kept any more, or no job can be made of what is configured, and what
+ * mirror-sources.ts throws.
+ */
 export async function makeCheckJob(
   garage: Garage,
   check: CheckRow,
   instance: string,
-  devel: AptSource,
+  devel: ExtraSource,
 ): Promise<{ job: CheckJob; parcels: Parcel[] }> {
   const { attempt } = check;
   const product = productOf(garage, attempt.product);
@@ -73,12 +76,12 @@ export async function makeCheckJob(
   const parsed = checkJob.safeParse({
     ...{ version: 1, kind: 'check', attempt: check.jobId, instance, slot: check.slot, check: check.name },
     base: {
-      ...baseOf(product, attempt.architecture),
+      ...(await baseOf(garage, product, attempt.architecture)),
       ...(tools.length > 0 ? { include: tools } : {}),
     },
     ...{
       driver: garage.config.build.driver,
-      extraSources: [devel, ...sourcesFor(product.extraSources, attempt.architecture)],
+      extraSources: [devel, ...(await furtherSources(garage, product, attempt.architecture))],
       timeoutS: timeLimitS(garage, check.name),
     },
     maxLogBytes: maxLogBytes(garage),

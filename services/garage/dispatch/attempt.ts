@@ -118,5 +118,5 @@ async function bring(dispatch: Dispatch, attempt: AttemptRow, remote: Remote, fo
   const { garage, instance } = dispatch;
   const devel = await dispatch.repository.sourceFor(productOf(garage, attempt.product));
   if (devel === null) throw new AppError('repository-not-ready', 'The repository does not answer');
-  await deliver(remote, garage.home, attempt, makeJob(garage, attempt, instance, devel), folder);
+  await deliver(remote, garage.home, attempt, await makeJob(garage, attempt, instance, devel), folder);
 }

@@ -61,18 +61,19 @@ async function usableHosts(filling: Filling): Promise<Usable[]> {
 
 const nameOf = ({ name }: Lane): string => name;
 
-/** Lanes of products that are configured and whose first queue can be fetched from. */
+/** Lanes of products that are configured and whose first queue and mirrors can be fetched from. */
 async function readyLanes(filling: Filling, lanes: Lane[]): Promise<Lane[]> {
   const { garage, repository, waiting } = filling;
   const ready = new Set<string>();
   for (const name of new Set(lanes.map(({ product }) => product))) {
     const product = garage.common.products.find((each) => each.name === name);
-    if (product && (await repository.sourceFor(product)) !== null) {
+    const reason = product ? await repository.waitsFor(product) : 'it is not configured';
+    if (reason === null) {
       ready.add(name);
       waiting.delete(name);
     } else if (!waiting.has(name)) {
       waiting.add(name);
-      garage.log.warn({ product: name, configured: product !== undefined }, 'builds wait for the repository');
+      garage.log.warn({ product: name, reason }, 'builds wait for the repository');
     }
   }
   return lanes.filter(({ product }) => ready.has(product));

@@ -3,7 +3,6 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { sourcesFor } from '../../../shared/config/common.ts';
 import { AppError } from '../../../shared/errors/app-error.ts';
 import { installJob, OUTPUT_BEGIN, OUTPUT_END, type Result } from '../../../shared/protocol/job.ts';
 import { bundleRunner } from '../../../shared/runner-bundle/bundle.ts';
@@ -16,6 +15,7 @@ import { remoteFolder } from './deliver.ts';
 import { followLog } from './follow.ts';
 import { instanceId } from './instance.ts';
 import { baseOf, productOf } from './job.ts';
+import { furtherSources } from './mirror-sources.ts';
 import { readResult } from './read-result.ts';
 import { callRunner, makeFolder, openRemote, pushRunner } from './remote.ts';
 import { RepositoryAccess } from './repository-access.ts';
@@ -65,10 +65,10 @@ export async function checkInstall(garage: Garage, check: InstallCheck): Promise
   const job = installJob.parse({
     ...{ version: 1, kind: 'install', attempt: randomUUID(), instance: await instanceId(garage.home) },
     slot: host.slots, // beside the slots of builds
-    base: baseOf(product, architecture),
+    base: await baseOf(garage, product, architecture),
     ...{
       driver: garage.config.build.driver,
-      extraSources: [source, ...sourcesFor(product.extraSources, architecture)],
+      extraSources: [source, ...(await furtherSources(garage, product, architecture))],
       timeoutS: TIMEOUT_S,
       maxLogBytes: MAX_LOG_BYTES,
     },

@@ -30,12 +30,13 @@ function attemptOn(architecture: string, keepFailedS = 0): AttemptRow {
   } as AttemptRow;
 }
 
-const suites = (job: ReturnType<typeof makeJob>): string[] => job.base.sources.flatMap((each) => each.suites);
+const suites = (job: Awaited<ReturnType<typeof makeJob>>): string[] =>
+  job.base.sources.flatMap((each) => each.suites);
 
 test('a source serves the architectures that it names, and all without', async () => {
   const garage = await garageWith({});
-  expect(suites(makeJob(garage, attemptOn('amd64'), 'test', devel))).toEqual(['x', 'x-security']);
-  expect(suites(makeJob(garage, attemptOn('i386'), 'test', devel))).toEqual(['x']);
+  expect(suites(await makeJob(garage, attemptOn('amd64'), 'test', devel))).toEqual(['x', 'x-security']);
+  expect(suites(await makeJob(garage, attemptOn('i386'), 'test', devel))).toEqual(['x']);
 });
 
 test("a product's own repositories come after its queue, with their pins", async () => {
@@ -43,21 +44,21 @@ test("a product's own repositories come after its queue, with their pins", async
   const extra = { ...archive, uris: ['http://extra.example.org/'], suites: ['y'], pin };
   const only = { ...extra, suites: ['z'], architectures: ['i386'] };
   const garage = await garageWith({ extraSources: [extra, only] });
-  const job = makeJob(garage, attemptOn('amd64'), 'test', devel);
+  const job = await makeJob(garage, attemptOn('amd64'), 'test', devel);
   expect(job.extraSources).toEqual([devel, extra]);
-  expect(makeJob(garage, attemptOn('i386'), 'test', devel).extraSources).toHaveLength(3);
+  expect((await makeJob(garage, attemptOn('i386'), 'test', devel)).extraSources).toHaveLength(3);
 });
 
 test('limits, cache and keeping are as configured', async () => {
   const garage = await garageWith({ keepFailedS: 60 });
-  const job = makeJob(garage, attemptOn('amd64'), 'test', devel);
+  const job = await makeJob(garage, attemptOn('amd64'), 'test', devel);
   expect(job).toMatchObject({
     limits: { silenceS: 9000, memoryBytes: 2 ** 34, processes: 4096, minFreeBytes: 2 ** 30 },
     packageCache: { maxBytes: 2 ** 32 },
     keepFailedS: 60,
   });
-  expect(makeJob(garage, attemptOn('amd64', 3600), 'test', devel).keepFailedS).toBe(3600);
-  const bare = makeJob(await garageWith({ packageCacheBytes: 0 }), attemptOn('amd64'), 'test', devel);
+  expect((await makeJob(garage, attemptOn('amd64', 3600), 'test', devel)).keepFailedS).toBe(3600);
+  const bare = await makeJob(await garageWith({ packageCacheBytes: 0 }), attemptOn('amd64'), 'test', devel);
   expect(bare).not.toHaveProperty('packageCache');
   expect(bare).not.toHaveProperty('keepFailedS');
 });

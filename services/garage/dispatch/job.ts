@@ -1,9 +1,10 @@
 /** The job.json of an attempt. */
-import { sourcesFor, type Product } from '../../../shared/config/common.ts';
+import type { Product } from '../../../shared/config/common.ts';
 import { messageOf } from '../../../shared/errors/app-error.ts';
-import { buildJob, type AptSource, type BaseSpec, type BuildJob } from '../../../shared/protocol/job.ts';
+import { buildJob, type BaseSpec, type BuildJob, type ExtraSource } from '../../../shared/protocol/job.ts';
 import type { Garage } from '../context.ts';
 import { JobFault } from './faults.ts';
+import { baseSources, furtherSources } from './mirror-sources.ts';
 import type { AttemptRow } from './rows.ts';
 
 /** The configured product. Throws JobFault when it was taken out of the configuration meanwhile. */
@@ -13,15 +14,14 @@ export function productOf(garage: Pick<Garage, 'common'>, name: string): Product
   throw new JobFault(`Product '${name}' is not configured any more`);
 }
 
-/** The base of a product on an architecture, as every job there names it. */
-export function baseOf(product: Product, architecture: string): BaseSpec {
-  const { name, sources, baseMaxAgeHours } = product;
-  return {
-    product: name,
-    architecture,
-    sources: sourcesFor(sources, architecture),
-    maxAgeHours: baseMaxAgeHours,
-  };
+/** The base of a product on an architecture, as every job there names it. Throws what mirror-sources.ts does. */
+export async function baseOf(
+  garage: Pick<Garage, 'config' | 'pool'>,
+  product: Product,
+  architecture: string,
+): Promise<BaseSpec> {
+  const sources = await baseSources(garage, product, architecture);
+  return { product: product.name, architecture, sources, maxAgeHours: product.baseMaxAgeHours };
 }
 
 /** What a build may use, by the configuration. */
@@ -38,8 +38,13 @@ function keepFailedS(product: Product, attempt: AttemptRow): number {
   return Math.max(product.keepFailedS, attempt.keepFailedS);
 }
 
-/** Throws JobFault when something of it is not in the form. */
-export function makeJob(garage: Garage, attempt: AttemptRow, instance: string, devel: AptSource): BuildJob {
+/** Throws JobFault when something of it is not in the form, and what mirror-sources.ts throws. */
+export async function makeJob(
+  garage: Garage,
+  attempt: AttemptRow,
+  instance: string,
+  devel: ExtraSource,
+): Promise<BuildJob> {
   const product = productOf(garage, attempt.product);
   const keep = keepFailedS(product, attempt);
   const maxBytes = product.packageCacheBytes;
@@ -50,9 +55,9 @@ export function makeJob(garage: Garage, attempt: AttemptRow, instance: string, d
     attempt: attempt.id,
     instance,
     slot: attempt.slot,
-    base: baseOf(product, attempt.architecture),
+    base: await baseOf(garage, product, attempt.architecture),
     driver,
-    extraSources: [devel, ...sourcesFor(product.extraSources, attempt.architecture)],
+    extraSources: [devel, ...(await furtherSources(garage, product, attempt.architecture))],
     timeoutS: Math.min(timeoutS, attempt.host.maxBuildS ?? timeoutS),
     maxLogBytes,
     limits: limitsOf(garage),

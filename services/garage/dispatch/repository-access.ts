@@ -4,79 +4,77 @@
  * answers builds wait, they do not fail.
  */
 import type { Product } from '../../../shared/config/common.ts';
-import type { AptSource } from '../../../shared/protocol/job.ts';
+import type { ExtraSource } from '../../../shared/protocol/job.ts';
 import type { Garage } from '../context.ts';
+import { answers, fetchKey, fetchStart } from './live-files.ts';
+import { baseHosts, mirrorsOf, mirrorTrouble, mirrorUrl } from './mirror-sources.ts';
+import { releasePin } from './release-pin.ts';
 
-/** A local web server answers in milliseconds, a far one within seconds. */
-const FETCH_TIMEOUT_MS = 10_000;
-/** An armored key with many signatures has some tens of kilobytes. */
-const MAX_KEY_BYTES = 256 * 1024;
-/** A rotated key is taken up after this time. */
-const KEY_TTL_MS = 5 * 60_000;
+/** A rotated key, and a changed Release, is taken up after this time. */
+const TTL_MS = 5 * 60_000;
+/** What a Release says of itself stands before its sums. */
+const RELEASE_HEAD_BYTES = 16 * 1024;
+
+interface Remembered {
+  text: string;
+  fetchedMs: number;
+}
 
 export class RepositoryAccess {
   private readonly garage: Garage;
-  private readonly published = new Set<string>();
-  private key: { text: string; fetchedMs: number } | undefined;
+  private readonly answered = new Set<string>();
+  private readonly remembered = new Map<string, Remembered>();
 
   constructor(garage: Garage) {
     this.garage = garage;
   }
 
   /** A queue (default: the first) as the product's apt source; null while key or product is not published yet. */
-  async sourceFor(product: Product, queue = this.garage.common.queues[0].name): Promise<AptSource | null> {
-    const key = await this.archiveKey();
-    if (key === null || !(await this.isPublished(queue, product.name))) return null;
-    return { uris: [this.url(queue)], suites: [product.name], components: product.components, key };
+  async sourceFor(product: Product, queue = this.garage.common.queues[0].name): Promise<ExtraSource | null> {
+    const key = await this.remember(this.url('archive-key.asc'), fetchKey);
+    const release = this.url(`${queue}/dists/${product.name}/InRelease`);
+    if (key === null || !(await this.hasAnswered(release))) return null;
+    const source = { suites: [product.name], components: product.components, key };
+    return { uris: [this.url(queue)], ...source, ...(await this.pinFor(product, release)) };
   }
 
-  private async archiveKey(): Promise<string | null> {
-    if (this.key && Date.now() - this.key.fetchedMs < KEY_TTL_MS) return this.key.text;
-    const text = await fetchText(this.url('archive-key.asc'));
-    if (text?.startsWith('-----BEGIN PGP PUBLIC KEY BLOCK-----') === true) {
-      this.key = { text, fetchedMs: Date.now() };
+  /** Why builds of a product have to wait, for the log; null when they need not. */
+  async waitsFor(product: Product): Promise<string | null> {
+    if ((await this.sourceFor(product)) === null) return 'its first queue is not served yet';
+    const trouble = await mirrorTrouble(this.garage, product);
+    if (trouble !== null) return trouble.message;
+    for (const name of mirrorsOf(product)) {
+      const url = mirrorUrl(this.garage, name);
+      if (!(await this.hasAnswered(`${url}/mirror-key.asc`)))
+        return `mirror '${name}' is not served at ${url}/`;
     }
-    // One known before stays good while the web server is away; the build decides.
-    return this.key?.text ?? null;
+    return null;
   }
 
-  private async isPublished(queue: string, product: string): Promise<boolean> {
-    const name = `${queue}/dists/${product}/InRelease`;
-    if (!this.published.has(name) && (await answers(this.url(name)))) this.published.add(name);
-    return this.published.has(name);
+  /** Where the base comes from live's own host, the queue's packages are told from it by their Release. */
+  private async pinFor(product: Product, release: string): Promise<Pick<ExtraSource, 'pin'>> {
+    const { hostname } = new URL(this.garage.config.repositoryUrl);
+    if (!baseHosts(this.garage, product).has(hostname)) return {};
+    const head = await this.remember(release, (url) => fetchStart(url, RELEASE_HEAD_BYTES));
+    const pin = head === null ? null : releasePin(head);
+    return pin === null ? {} : { pin };
+  }
+
+  /** What was known before stays good while the web server is away; the build decides. */
+  private async remember(url: string, load: (url: string) => Promise<string | null>): Promise<string | null> {
+    const known = this.remembered.get(url);
+    if (known && Date.now() - known.fetchedMs < TTL_MS) return known.text;
+    const text = await load(url);
+    if (text !== null) this.remembered.set(url, { text, fetchedMs: Date.now() });
+    return text ?? known?.text ?? null;
+  }
+
+  private async hasAnswered(url: string): Promise<boolean> {
+    if (!this.answered.has(url) && (await answers(url))) this.answered.add(url);
+    return this.answered.has(url);
   }
 
   private url(name: string): string {
     return `${this.garage.config.repositoryUrl.replace(/\/+$/, '')}/${name}`;
-  }
-}
-
-async function fetchText(url: string): Promise<string | null> {
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) });
-    if (!response.ok || response.body === null) {
-      await response.body?.cancel();
-      return null;
-    }
-    const chunks: Uint8Array[] = [];
-    let size = 0;
-    for await (const chunk of response.body) {
-      size += chunk.length;
-      if (size > MAX_KEY_BYTES) return null;
-      chunks.push(chunk);
-    }
-    return Buffer.concat(chunks).toString('utf8');
-  } catch {
-    return null; // not there yet; the next round asks again
-  }
-}
-
-async function answers(url: string): Promise<boolean> {
-  try {
-    const response = await fetch(url, { method: 'HEAD', signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) });
-    await response.body?.cancel();
-    return response.ok;
-  } catch {
-    return false;
   }
 }

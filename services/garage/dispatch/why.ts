@@ -8,6 +8,7 @@ import type { Garage } from '../context.ts';
 import { typicalDuration, type Duration } from './estimates.ts';
 import { queueEstimate } from './queue-estimate.ts';
 import { canBuild, parseLane } from './lanes.ts';
+import { mirrorTrouble } from './mirror-sources.ts';
 import { missingNames } from './return-builds.ts';
 import { activeHosts } from './rows.ts';
 
@@ -29,6 +30,8 @@ export type WhyCode =
   | 'no-feature'
   | 'hosts-away'
   | 'product-gone'
+  /** What its product is built from cannot be had: a mirror that is not there, or holds nothing yet. */
+  | 'no-sources'
   /** The repository has it, or is given it. */
   | 'publishing'
   /** It waits for nothing. */
@@ -160,8 +163,14 @@ async function whyNotStarted(garage: Garage, build: WaitingBuild, admin: boolean
     return { code: 'accepted', says: 'It was accepted a moment ago and is about to be put in the queue.' };
   }
   if (build.held) return whyHeld(garage.pool, build);
-  if (!garage.common.products.some(({ name }) => name === build.product)) {
+  const product = garage.common.products.find(({ name }) => name === build.product);
+  if (!product) {
     return { code: 'product-gone', says: `Product '${build.product}' is not configured any more.` };
+  }
+  const trouble = await mirrorTrouble(garage, product);
+  if (trouble !== null) {
+    const says = `Product '${build.product}' cannot be built for. ${trouble.message}.`;
+    return { code: 'no-sources', says, details: admin && trouble.hint !== undefined ? [trouble.hint] : [] };
   }
   const noHost = await whyNoHost(garage.pool, build, admin);
   if (noHost) return noHost;

@@ -47,7 +47,7 @@ export async function tryBuild(
 ): Promise<Trial> {
   const { remote, bundle, instance, signal } = context;
   const made = await makeTrialPackage();
-  const job = jobOf(context, product, architecture, made);
+  const job = await jobOf(context, product, architecture, made);
   const folder = remoteFolder(remote, instance, job.attempt);
   const scratch = await mkdtemp(path.join(tmpdir(), 'autobuilder-trial-'));
   try {
@@ -76,15 +76,15 @@ export async function tryBuild(
   }
 }
 
-function jobOf(
+async function jobOf(
   { garage, instance }: TrialContext,
   product: Product,
   architecture: string,
   { dsc, files }: TrialPackage,
-): ReturnType<typeof buildJob.parse> {
+): Promise<ReturnType<typeof buildJob.parse>> {
   return buildJob.parse({
     ...{ version: 1, kind: 'build', attempt: randomUUID(), instance, slot: TRIAL_SLOT },
-    base: baseOf(product, architecture),
+    base: await baseOf(garage, product, architecture),
     driver: garage.config.build.driver,
     // What a host can do is asked here, not whether a repository answers.
     extraSources: [],

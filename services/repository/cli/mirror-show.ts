@@ -9,6 +9,14 @@ import { mirrorPlaces } from '../mirror/places.ts';
 import { isMirrorBusy } from '../mirror/run.ts';
 import { listMirrors, requireMirror, type MirrorRow } from '../mirror/rows.ts';
 
+/** Names of the products that are built from a mirror. */
+export function productsFrom({ products }: Repository['common'], mirror: string): string[] {
+  const isIt = (source: { mirror?: string | undefined }): boolean => source.mirror === mirror;
+  return products
+    .filter(({ sources, extraSources }) => [...sources, ...extraSources].some(isIt))
+    .map(({ name }) => name);
+}
+
 /** Relations without a package that are shown; `--json` has all. */
 const SHOWN_UNMET = 10;
 
@@ -55,7 +63,8 @@ export async function showMirror(
   const isUpdating = await isMirrorBusy(repository, name);
   const { root } = mirrorPlaces(repository, name);
   const url = `${(options.url ?? (await liveAddress())).replace(/\/+$/, '')}/mirror/${name}`;
-  const client = { path: root, address: url, sources: sourcesStanza(row, url, root) };
+  const products = productsFrom(repository.common, name);
+  const client = { path: root, address: url, products, sources: sourcesStanza(row, url, root) };
   if (options.json) return printJson(cli.output, { ...mirrorItem(row), isUpdating, ...client });
   const { settings } = row;
   printFacts(cli.output, {
@@ -68,7 +77,7 @@ export async function showMirror(
     ...{ indexes: settings.indexes, schedule: settings.schedule, 'bytes a second': settings.bytesPerSecond },
     keys: row.keys.map(({ fingerprint, userId }) => `${fingerprint} ${userId}`).join(', '),
     ...{ status: isUpdating ? 'updating' : row.status, error: row.error, files: row.files, bytes: row.bytes },
-    ...{ updated: row.succeededAt, changed: row.changedAt, next: row.nextAt, folder: root },
+    ...{ updated: row.succeededAt, changed: row.changedAt, next: row.nextAt, folder: root, products },
     releases: Object.entries(row.releases).map(([suite, { date }]) => `${suite}@${date}`),
   });
   for (const each of row.unmet.slice(0, SHOWN_UNMET)) cli.output.out(`unmet  ${cellText(each)}\n`);
@@ -82,11 +91,12 @@ function mirrorItem({ keys, ...row }: MirrorRow): object {
 /** As sources(5) wants it; the same URIs, suites and keyring make a product's base. */
 function sourcesStanza(row: MirrorRow, url: string, root: string): string {
   const { components, sources } = row.settings;
+  const held = new Set(Object.values(row.releases).flatMap((release) => release.components ?? []));
   return [
     `Types: deb${sources ? ' deb-src' : ''}`,
     `URIs: ${url}`,
     `Suites: ${row.suites.join(' ')}`,
-    `Components: ${components.length > 0 ? components.join(' ') : 'main'}`,
+    `Components: ${(held.size > 0 ? [...held] : components).join(' ') || 'main'}`,
     `Signed-By: ${root}/mirror-key.gpg`,
   ].join('\n');
 }

@@ -2,15 +2,16 @@
 import { AppError, messageOf } from '../../../shared/errors/app-error.ts';
 import { printJson } from '../../../shared/cli/output.ts';
 import { printError, type Cli } from '../../../shared/cli/program.ts';
+import { mirrorName } from '../../../shared/protocol/names.ts';
 import type { Repository } from '../context.ts';
-import { mirrorName, mirrorSettings, mirrorSuites, mirrorUrl } from '../mirror/definition.ts';
+import { mirrorSettings, mirrorSuites, mirrorUrl } from '../mirror/definition.ts';
 import { insertMirror, listMirrors } from '../mirror/rows.ts';
 import { redefineMirror, removeMirror, updateMirror } from '../mirror/run.ts';
 import type { UpdateReport } from '../mirror/update.ts';
 import { withRepository } from './context.ts';
 import { addMirrorOptions, collect, readKeys, readSettings, type MirrorOptions } from './mirror-options.ts';
 import { createProgressLine } from './mirror-progress.ts';
-import { showMirror, showMirrors } from './mirror-show.ts';
+import { productsFrom, showMirror, showMirrors } from './mirror-show.ts';
 
 interface UpdateCommandOptions {
   dryRun?: boolean;
@@ -64,12 +65,23 @@ export function addMirrorCommands(cli: Cli): void {
     .command('remove <name>')
     .description('forget a mirror and remove its files')
     .option('--keep-files', 'only forget it')
-    .action((name: string, options: { keepFiles?: boolean }) =>
+    .option('--force', 'also when a product is built from it')
+    .action((name: string, options: { keepFiles?: boolean; force?: boolean }) =>
       withRepository(async (repository) => {
+        if (options.force !== true) requireUnused(repository, name);
         await removeMirror(repository, name, { keepFiles: options.keepFiles ?? false });
         cli.output.out(`removed ${name}\n`);
       }),
     );
+}
+
+/** Throws `mirror-in-use`. */
+function requireUnused({ common }: Repository, name: string): void {
+  const products = productsFrom(common, name);
+  if (products.length === 0) return;
+  throw new AppError('mirror-in-use', `The mirror '${name}' is a source of ${products.join(', ')}`, {
+    hint: 'Take it out of the configuration first, or give --force: builds wait until there is one of that name.',
+  });
 }
 
 async function addMirror(

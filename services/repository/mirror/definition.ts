@@ -3,13 +3,8 @@ import path from 'node:path';
 import { z } from 'zod';
 import { AppError } from '../../../shared/errors/app-error.ts';
 import { CLOSED_PATH } from '../../../shared/debian/archive-path.ts';
-import { architectureName } from '../../../shared/protocol/names.ts';
+import { architectureName, mirrorName } from '../../../shared/protocol/names.ts';
 import { cronExpression } from '../../../shared/config/fields.ts';
-
-/** Also a folder's name and a part of a URL. */
-export const mirrorName = z
-  .string()
-  .regex(/^[a-z][a-z0-9.+-]{0,63}$/, 'a mirror is named like a release: lower-case letters, digits, . + -');
 
 /** A glob over names: `*` and `?`. */
 const glob = z

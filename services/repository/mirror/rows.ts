@@ -6,8 +6,17 @@ import { mirrorKey, mirrorSettings, type MirrorDefinition } from './definition.t
 
 export type MirrorStatus = 'new' | 'updating' | 'current' | 'failed';
 
-/** By suite: what was taken last. */
-const seenReleases = z.record(z.string(), z.strictObject({ date: z.iso.datetime(), sha256: z.string() }));
+/** By suite: what was taken last, and what of it is held, which products are built from (shared/protocol/mirrors.ts). */
+const seenReleases = z.record(
+  z.string(),
+  z.strictObject({
+    date: z.iso.datetime(),
+    sha256: z.string(),
+    // Not noted by the first releases; the next update does.
+    components: z.array(z.string()).optional(),
+    architectures: z.array(z.string()).optional(),
+  }),
+);
 export type SeenReleases = z.infer<typeof seenReleases>;
 
 export interface MirrorRow extends MirrorDefinition {

@@ -25,9 +25,12 @@ export interface MirrorIndex {
   forms: ReleaseEntry[];
 }
 
-/** Throws `mirror-component-missing`, `mirror-architecture-missing` and `mirror-index-large`. */
-export function selectIndexes(mirror: MirrorDefinition, suite: string, release: ReadRelease): MirrorIndex[] {
-  const { settings } = mirror;
+/** What of a suite is held: as configured, or all that Release names. Throws what {@link selectIndexes} does. */
+export function heldOf(
+  { settings }: Pick<MirrorDefinition, 'settings'>,
+  suite: string,
+  release: Pick<ReadRelease, 'components' | 'architectures'>,
+): { components: string[]; architectures: string[] } {
   const components = chosen(settings.components, release.components.map(withoutPrefix), (name) => {
     throw missing('component', name, suite, release.components);
   });
@@ -35,6 +38,13 @@ export function selectIndexes(mirror: MirrorDefinition, suite: string, release: 
   const architectures = chosen(settings.architectures, named, (name) => {
     throw missing('architecture', name, suite, named);
   });
+  return { components, architectures };
+}
+
+/** Throws `mirror-component-missing`, `mirror-architecture-missing` and `mirror-index-large`. */
+export function selectIndexes(mirror: MirrorDefinition, suite: string, release: ReadRelease): MirrorIndex[] {
+  const { settings } = mirror;
+  const { components, architectures } = heldOf(mirror, suite, release);
   const find = (index: Omit<MirrorIndex, 'suite' | 'plain' | 'forms'>): MirrorIndex[] =>
     withForms(release, { suite, ...index });
   // What is written anew has English descriptions only.

@@ -25,7 +25,7 @@ import type { MirrorPlaces } from './places.ts';
 import { fetchPool, planPool, requireSpace, type PoolPlan } from './pool.ts';
 import { fetchRelease, type MirrorRelease } from './release.ts';
 import type { MirrorRow } from './rows.ts';
-import { selectIndexes } from './select-indexes.ts';
+import { heldOf, selectIndexes } from './select-indexes.ts';
 import { sweepUnused } from './sweep.ts';
 import { currentNote, pruneGenerations, removeUnfinished, switchTo } from './tree.ts';
 import { want, type Wanted } from './want.ts';
@@ -133,7 +133,7 @@ async function updateOnce(work: UpdateWork, progress: { hasBegun: boolean }): Pr
     ...{ mirror: mirror.name, isChanged: before?.input !== input, generation: before?.number ?? 0 },
     ...{ files: wanted.files.size, bytes: sumOf(wanted.files.values()), unmet: wanted.unmet },
     ...{ fetchedFiles: plan.missing.size, fetchedBytes: plan.bytes, removedFiles: 0 },
-    releases: seenAfter(releases),
+    releases: seenAfter(mirror, releases),
   };
   if (options.isDryRun === true) return report;
   const putReplacements = await fetchFiles(work, plan, records);
@@ -154,9 +154,12 @@ function sumOf(files: Iterable<{ size: number }>): number {
 }
 
 /** Dates of suites that are not mirrored any more are forgotten. */
-function seenAfter(releases: readonly MirrorRelease[]): MirrorRow['releases'] {
+function seenAfter(mirror: MirrorRow, releases: readonly MirrorRelease[]): MirrorRow['releases'] {
   return Object.fromEntries(
-    releases.map(({ suite, sha256, release }) => [suite, { date: release.date.toISOString(), sha256 }]),
+    releases.map(({ suite, sha256, release }) => {
+      const date = release.date.toISOString();
+      return [suite, { date, sha256, ...heldOf(mirror, suite, release) }];
+    }),
   );
 }
 
