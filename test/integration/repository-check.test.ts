@@ -384,9 +384,17 @@ test('the command: what is wrong, what it means, what to do; the exit code tells
   expect(text.stdout.toString()).toContain(`pool-link-missing: testing/bookworm ${DEB}\n`);
   expect(text.stdout.toString()).toContain('for clients: fetching the file from this queue fails with 404');
   expect(text.stdout.toString()).toContain('--repair: links it again from an intact copy');
+  expect(text.stdout.toString()).toMatch(/\n1 finding: 1 for --repair\n$/);
   const json = await run([process.execPath, CLI, 'check', '--repair', '--json'], { env: repository.env });
   expect(json.code).toBe(1);
   expect(JSON.parse(json.stdout.toString())).toMatchObject([
     { code: 'pool-link-missing', queue: 'testing', subject: DEB, outcome: 'repaired' },
   ]);
+  const stray = path.join(testing.pool, 'main/h/hello/stray.deb');
+  await writeFile(stray, 'of somebody');
+  const odd = await run([process.execPath, CLI, 'check', '--quick', '--repair'], { env: repository.env });
+  expect(odd.stdout.toString()).toContain(
+    'by hand: see who put it there and delete it\n1 finding: 1 for a person\n',
+  );
+  await rm(stray);
 }, 180_000);

@@ -9,6 +9,8 @@ import { withRepository } from './context.ts';
 /** Between lines about how far it is. */
 const PROGRESS_MS = 2_000;
 const MIB = 1024 * 1024;
+const BLOCKED =
+  'not asked for: a sync by content sends nothing while the pool has files that were not published; see above, then again';
 
 interface Options {
   quick?: boolean;
@@ -42,8 +44,18 @@ async function check(cli: Cli, repository: Repository, options: Options): Promis
   if (findings.length > 0) process.exitCode = 1;
   if (options.json) return printJson(cli.output, findings.map(findingItem));
   for (const finding of findings) printFinding(cli, finding);
-  const count = findings.length === 1 ? '1 finding' : `${String(findings.length)} findings`;
-  cli.output.out(findings.length === 0 ? 'everything is as it should be\n' : `${count}\n`);
+  cli.output.out(`${summary(findings)}\n`);
+}
+
+/** `8 findings: 3 repaired, 1 asked, 4 for a person`; without repairs what one could do. */
+function summary(findings: readonly Finding[]): string {
+  if (findings.length === 0) return 'everything is as it should be';
+  const counts = Map.groupBy(findings, ({ code, outcome }) => {
+    if (FINDINGS[code].repair === null) return 'for a person';
+    return outcome ?? 'for --repair';
+  });
+  const parts = [...counts].map(([what, each]) => `${String(each.length)} ${what}`);
+  return `${String(findings.length)} ${findings.length === 1 ? 'finding' : 'findings'}: ${parts.join(', ')}`;
 }
 
 /** A line at each queue, and now and then while much is read. */
@@ -67,11 +79,12 @@ function findingItem({ outcome, copies, ...finding }: Finding): object {
 
 function printFinding(cli: Cli, finding: Finding): void {
   const { code, queue, product, subject, detail, copies, outcome } = finding;
-  const { means, repair } = FINDINGS[code];
+  const { means, repair, person } = FINDINGS[code];
   const where = queue === '' ? '' : `${queue}/${product} `;
   cli.output.out(`${code}: ${where}${cellText(subject)}\n  ${cellText(detail)}\n  for clients: ${means}\n`);
-  if (outcome !== null) cli.output.out(`  repair: ${outcome}\n`);
-  else cli.output.out(`  --repair: ${repair ?? 'nothing can be done by itself'}\n`);
+  if (repair === null) cli.output.out(`  by hand: ${person}\n`);
+  else if (outcome === null) cli.output.out(`  --repair: ${repair}\n`);
+  else cli.output.out(`  repair: ${outcome === 'blocked' ? BLOCKED : outcome}\n`);
   const heading = repair === null ? 'a copy may be in' : 'intact';
   for (const copy of copies) cli.output.out(`  ${heading}: ${cellText(copy)}\n`);
 }

@@ -15,8 +15,8 @@ test('docs/pool.md says of each what it means and what a repair does', () => {
   const text = readFileSync(path.resolve(import.meta.dirname, '../../../../docs/pool.md'), 'utf8');
   const rows = [...text.matchAll(/^\| `([a-z-]+)` +\| (.*?) +\| (.*?) +\|$/gm)].map(([, ...cells]) => cells);
   expect(rows).toEqual(
-    Object.entries(FINDINGS).map(([code, { means, repair }]) => [
-      ...[code, means, repair ?? 'nothing: a person must look'],
+    Object.entries(FINDINGS).map(([code, { means, repair, person }]) => [
+      ...[code, means, repair ?? `by hand: ${person}`],
     ]),
   );
 });

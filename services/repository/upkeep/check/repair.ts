@@ -21,6 +21,9 @@ import type { Look } from './look.ts';
 
 type Outcome = Finding['outcome'];
 
+/** Files of staging's pool that no sync by content passes over. */
+const UNSENDABLE: ReadonlySet<FindingCode> = new Set(['pool-file-changed', 'pool-file-stray']);
+
 type Repair = (look: Look, lock: QueueLock, finding: Finding) => Promise<Outcome>;
 
 /** Of what a repair is promised for; the rest is for a person to decide. */
@@ -113,8 +116,14 @@ async function publishAnew(look: Look, lock: QueueLock, { subject }: Finding): P
   return 'repaired';
 }
 
-/** What rqp does then is seen at the next check, and in `autobuilder sync status`. */
+/**
+ * What rqp does then is seen at the next check, and in `autobuilder sync status`. To compare by content it reads
+ * the pool first, stops at a file that was not published, and brings no news meanwhile: so that is not asked for
+ * while there is one.
+ */
 async function ask(look: Look, target: string | undefined, verify: boolean): Promise<Outcome> {
+  if (verify && look.found.some(({ code, outcome }) => UNSENDABLE.has(code) && outcome === null))
+    return 'blocked';
   const { queue, product } = look;
   await askForSync(look.repository, { queue, product, verify, ...(target === undefined ? {} : { target }) });
   return 'asked';
