@@ -4,7 +4,7 @@
  */
 import path from 'node:path';
 import type { AppError } from '../../../shared/errors/app-error.ts';
-import { runChecked } from '../../../shared/process/run.ts';
+import { syncFileSystem } from '../../../shared/files/settle.ts';
 import type { Queryable } from '../../../shared/database/pool.ts';
 import type { Repository } from '../context.ts';
 import { keepOverrides, type Override } from '../indexes/override-rows.ts';
@@ -19,8 +19,6 @@ import type { ImportRun } from './state.ts';
 
 /** Packages at a time: one statement each for their names and their rows. */
 const ITEMS_PER_STEP = 2_000;
-/** A filesystem with much to write takes its time. */
-const SYNC_TIMEOUT_MS = 60 * 60_000;
 
 export interface TakeOptions {
   root: string;
@@ -73,9 +71,8 @@ export async function takeChosen(
   } finally {
     await placer.close();
   }
-  // One sync of the filesystem: a sync for each of so many folders would take longer than all the rest.
-  if (done > 0)
-    await runChecked(['sync', '--file-system', path.dirname(pool)], { timeoutMs: SYNC_TIMEOUT_MS });
+  // A sync for each of so many folders would take longer than all the rest.
+  if (done > 0) await syncFileSystem(path.dirname(pool));
 }
 
 async function recordPlaced(

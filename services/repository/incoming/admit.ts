@@ -19,10 +19,16 @@ export const ADMIT_REFUSALS: readonly string[] = [
 ];
 
 /**
- * Lets one set in: version rule, names claimed for ever, packages recorded, files in the pool. Throws one of
- * {@link ADMIT_REFUSALS} for a set that is to be refused; `holdings` is unchanged then.
+ * Lets one set in: version rule, names claimed for ever, packages recorded, files in the pool, durable once the
+ * folders in `touched` are settled. Throws one of {@link ADMIT_REFUSALS} for a set that is to be refused; `holdings`
+ * is unchanged then.
  */
-export async function admit(repository: Repository, holdings: Holdings, set: CheckedSet): Promise<void> {
+export async function admit(
+  repository: Repository,
+  holdings: Holdings,
+  set: CheckedSet,
+  touched: Set<string>,
+): Promise<void> {
   const { queue, product, source, sourceVersion, architecture } = set.manifest;
   const held = await holdings.of(source);
   if (!held.some((each) => each.sourceVersion === sourceVersion)) await checkNotRolledBack(holdings, set);
@@ -43,7 +49,7 @@ export async function admit(repository: Repository, holdings: Holdings, set: Che
   await repository.step('set-claimed');
   const { pool } = placesOf(repository.home, queue, product);
   for (const { taken, path } of set.files) {
-    await placeIntoPool(taken.file, pool, { path, size: taken.size, sha256: taken.sha256 });
+    await placeIntoPool(taken.file, pool, { path, size: taken.size, sha256: taken.sha256 }, touched);
   }
   holdings.replace(source, after);
 }

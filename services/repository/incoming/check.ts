@@ -35,7 +35,7 @@ export interface CheckedSet {
 }
 
 /**
- * Takes the set's files over into `work` and checks them. Throws an AppError that says what is wrong with
+ * Takes the set's files over into `work`, not durable yet, and checks them. Throws an AppError that says what is wrong with
  * the set (its code goes into `sets.reason_code`); any other error is ours.
  */
 export async function checkSet(

@@ -14,12 +14,15 @@ import path from 'node:path';
 import { AppError } from '../../../shared/errors/app-error.ts';
 import { isOurFault } from '../../../shared/debian/deb.ts';
 import { compareVersions } from '../../../shared/debian/version.ts';
+import { settlePaths } from '../../../shared/files/settle.ts';
 import type { Repository } from '../context.ts';
 import { Holdings } from '../generations/holdings.ts';
 import { publish } from '../generations/publish.ts';
 import { recover } from '../generations/recover.ts';
 import { requireProduct } from '../indexes/release.ts';
 import { withQueueLock, type QueueLock } from '../locks.ts';
+import { placesOf } from '../places.ts';
+import { createSlots } from '../slots.ts';
 import { checkSet, type CheckedSet } from './check.ts';
 import { listSets, readManifest, type SetPlace } from './folder.ts';
 import { admit, ADMIT_REFUSALS } from './admit.ts';
@@ -29,6 +32,8 @@ import { decideSet, derivedId, recordSet, rowId, type SetRecord } from './set-ro
 
 /** Sets in one generation: bounds the disk that copies take; the rest waits for the next one. */
 const MAX_SETS_PER_GENERATION = 100;
+/** Each holds some megabytes. */
+const CHECKS_AT_ONCE = 4;
 
 interface Waiting {
   record: SetRecord;
@@ -64,29 +69,11 @@ async function takeSets(
   places: SetPlace[],
   work: string,
 ): Promise<boolean> {
-  const waiting: Waiting[] = [];
-  for (const place of places) {
-    if (waiting.length >= MAX_SETS_PER_GENERATION) break;
-    const checked = await guarded(repository, place, () => check(repository, place, work));
-    if (checked) waiting.push(checked);
-  }
-  const together = withoutSuspects(waiting);
+  const together = withoutSuspects(await checkAll(repository, places, work));
   together.sort(bySourceThenVersion);
+  await settlePaths(together.flatMap(copiesOf), work);
   const holdings = new Holdings(lock);
-  const admitted: Waiting[] = [];
-  for (const each of together) {
-    const done = await guarded(repository, each.set.place, async () => {
-      try {
-        await admit(repository, holdings, each.set);
-        return true;
-      } catch (error) {
-        if (!(error instanceof AppError) || !ADMIT_REFUSALS.includes(error.code)) throw error;
-        await quarantine(repository, each.set.place, each.record, error);
-        return false;
-      }
-    });
-    if (done === true) admitted.push(each);
-  }
+  const admitted = await admitAll(repository, holdings, together);
   if (admitted.length === 0) return false;
   await repository.step('sets-in-pool');
   try {
@@ -100,6 +87,55 @@ async function takeSets(
     throw error;
   }
   return true;
+}
+
+/** Those that are good, in their order; some at a time, since each waits for the disk and the database. */
+async function checkAll(
+  repository: Repository,
+  places: readonly SetPlace[],
+  work: string,
+): Promise<Waiting[]> {
+  const slots = createSlots(CHECKS_AT_ONCE);
+  const checked: Waiting[] = [];
+  for (let from = 0; from < places.length && checked.length < MAX_SETS_PER_GENERATION;) {
+    const next = places.slice(from, from + MAX_SETS_PER_GENERATION - checked.length);
+    from += next.length;
+    const found = await Promise.all(
+      next.map((place) => slots(() => guarded(repository, place, () => check(repository, place, work)))),
+    );
+    checked.push(...found.filter((each) => each !== null));
+  }
+  return checked;
+}
+
+/** The copies of a set's files, and the folders that hold their names. */
+function copiesOf({ set }: Waiting): string[] {
+  return [...set.files.map(({ taken }) => taken.file), set.work, path.dirname(set.work)];
+}
+
+/** One after the other, for each is held against what those before it changed. */
+async function admitAll(
+  repository: Repository,
+  holdings: Holdings,
+  sets: readonly Waiting[],
+): Promise<Waiting[]> {
+  const touched = new Set<string>();
+  const admitted: Waiting[] = [];
+  for (const each of sets) {
+    const done = await guarded(repository, each.set.place, async () => {
+      try {
+        await admit(repository, holdings, each.set, touched);
+        return true;
+      } catch (error) {
+        if (!(error instanceof AppError) || !ADMIT_REFUSALS.includes(error.code)) throw error;
+        await quarantine(repository, each.set.place, each.record, error);
+        return false;
+      }
+    });
+    if (done === true) admitted.push(each);
+  }
+  await settlePaths(touched, placesOf(repository.home, holdings.lock.queue, holdings.lock.product).root);
+  return admitted;
 }
 
 /**

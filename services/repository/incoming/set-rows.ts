@@ -29,7 +29,10 @@ export function derivedId(place: SetPlace): string {
   return [...parts, `${variant}${hex.slice(17, 20)}`, hex.slice(20, 32)].join('-');
 }
 
-/** Records the set before anything is done with it, or finds its row. `manifest` null: it cannot be read. */
+/**
+ * Records the set before anything is done with it, or finds its row. `manifest` null: it cannot be read. Not durable by
+ * itself, which a set of many would wait for each: what is done with a set is committed after it, and so is this.
+ */
 export async function recordSet(
   database: Queryable,
   place: SetPlace,
@@ -37,8 +40,9 @@ export async function recordSet(
   manifest: SetManifest | null,
 ): Promise<SetRecord> {
   await database.query(
-    `insert into sets (id, queue, product, source, source_version, architecture, status, manifest)
-     values ($1, $2, $3, $4, $5, $6, 'incoming', $7) on conflict (id) do nothing`,
+    `with quick as (select set_config('synchronous_commit', 'off', true))
+     insert into sets (id, queue, product, source, source_version, architecture, status, manifest)
+     select $1::uuid, $2, $3, $4, $5, $6, 'incoming', $7::jsonb from quick on conflict (id) do nothing`,
     [
       ...[id, place.queue, place.product],
       ...[manifest?.source ?? '', manifest?.sourceVersion ?? '', manifest?.architecture ?? ''],

@@ -7,7 +7,6 @@ import { constants } from 'node:fs';
 import { mkdir, open, rm, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { AppError } from '../../../shared/errors/app-error.ts';
-import { fsyncDirectory } from '../../../shared/files/durable.ts';
 import type { FileEntry } from '../../../shared/protocol/names.ts';
 
 const CHUNK_BYTES = 1024 * 1024;
@@ -15,7 +14,7 @@ const CHUNK_BYTES = 1024 * 1024;
 /** A file with every sum that an index or a .dsc may ask for. */
 export interface TakenFile {
   name: string;
-  /** The copy, durable. */
+  /** The copy; durable once {@link settlePaths} was called for it. */
   file: string;
   size: number;
   md5: string;
@@ -24,7 +23,7 @@ export interface TakenFile {
 }
 
 /**
- * Makes `work` anew and fills it. Throws `set-file-size` or `set-file-sum` (the words people search for),
+ * Makes `work` anew and fills it; what comes is not durable yet, so that many sets are made so together. Throws `set-file-size` or `set-file-sum` (the words people search for),
  * `set-file-not-regular`.
  */
 export async function takeOver(
@@ -38,7 +37,6 @@ export async function takeOver(
   for (const entry of files) {
     taken.set(entry.name, await takeFile(path.join(folder, entry.name), path.join(work, entry.name), entry));
   }
-  await fsyncDirectory(work);
   return taken;
 }
 
@@ -60,7 +58,6 @@ async function takeFile(from: string, to: string, entry: FileEntry): Promise<Tak
       );
     }
     await copy.chmod(0o644);
-    await copy.sync();
     return { name: entry.name, file: to, size, md5, sha1, sha256 };
   } finally {
     await source.close();
@@ -83,10 +80,10 @@ async function copyAndHash(
   limit: number,
 ): Promise<{ size: number; md5: string; sha1: string; sha256: string }> {
   const hashes = { md5: createHash('md5'), sha1: createHash('sha1'), sha256: createHash('sha256') };
-  const buffer = Buffer.alloc(CHUNK_BYTES);
+  const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, limit + 1));
   let size = 0;
   while (size <= limit) {
-    const { bytesRead } = await source.read(buffer, 0, Math.min(CHUNK_BYTES, limit + 1 - size));
+    const { bytesRead } = await source.read(buffer, 0, Math.min(buffer.length, limit + 1 - size));
     if (bytesRead === 0) break;
     const bytes = buffer.subarray(0, bytesRead);
     size += bytesRead;

@@ -6,7 +6,6 @@ import { randomBytes } from 'node:crypto';
 import { chmod, copyFile, link, mkdir, open, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { AppError, hasErrno } from '../../../shared/errors/app-error.ts';
-import { fsyncDirectory } from '../../../shared/files/durable.ts';
 import { hashFile } from '../../../shared/files/hash-file.ts';
 import { joinInside } from '../../../shared/files/safe-path.ts';
 
@@ -18,16 +17,21 @@ export interface Placed {
 }
 
 /**
- * Gives a durable file of ours a name in the pool: as a hard link, or a copy where that cannot be. Throws
+ * Gives a durable file of ours a name in the pool: as a hard link, or a copy where that cannot be. The name is
+ * durable once the folders that come into `touched` are settled (shared/files/settle.ts). Throws
  * `pool-file-differs` when another content has the name.
  */
-export async function placeIntoPool(from: string, pool: string, file: Placed): Promise<void> {
+export async function placeIntoPool(
+  from: string,
+  pool: string,
+  file: Placed,
+  touched: Set<string>,
+): Promise<void> {
   const target = joinInside(pool, file.path);
   if (await isAlreadyThere(target, file)) return;
-  await mkdir(path.dirname(target), { recursive: true });
+  await makeFolder(path.dirname(target), touched);
   try {
     await link(from, target);
-    await fsyncDirectory(path.dirname(target));
   } catch (error) {
     if (!hasErrno(error, 'EXDEV', 'EPERM', 'EMLINK')) throw error;
     await withTemporary(target, async (temporary) => {
@@ -42,16 +46,23 @@ export async function placeIntoPool(from: string, pool: string, file: Placed): P
   }
 }
 
+/** With the folders above it, whose names are new as well. */
+async function makeFolder(folder: string, touched: Set<string>): Promise<void> {
+  touched.add(folder);
+  const first = await mkdir(folder, { recursive: true });
+  if (first === undefined) return;
+  for (let each = folder; each !== first; each = path.dirname(each)) touched.add(path.dirname(each));
+  touched.add(path.dirname(first));
+}
+
 async function withTemporary(target: string, write: (temporary: string) => Promise<void>): Promise<void> {
   const directory = path.dirname(target);
-  await mkdir(directory, { recursive: true });
   // Hidden, so that neither rsync nor a web server takes it up.
   const temporary = path.join(directory, `.${path.basename(target)}.${randomBytes(6).toString('hex')}`);
   try {
     await write(temporary);
     await chmod(temporary, 0o644);
     await link(temporary, target);
-    await fsyncDirectory(directory);
   } finally {
     await rm(temporary, { force: true });
   }

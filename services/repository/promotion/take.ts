@@ -1,6 +1,7 @@
 /** Takes one order on: decides that it can be carried out and prepares what the publish needs. */
 import { AppError } from '../../../shared/errors/app-error.ts';
 import { joinInside } from '../../../shared/files/safe-path.ts';
+import { settlePaths } from '../../../shared/files/settle.ts';
 import type { OrderRow, PromotionRow, RemovalRow, RollbackRow } from '../../../shared/protocol/tables.ts';
 import type { Repository } from '../context.ts';
 import type { Holdings } from '../generations/holdings.ts';
@@ -127,7 +128,9 @@ async function linkFiles(
   const from = placesOf(repository.home, order.from_queue, order.product);
   const to = placesOf(repository.home, order.to_queue, order.product);
   const paths = [...new Set(plan.add.flatMap((each) => each.files))];
+  const touched = new Set<string>();
   for (const file of await poolFiles(lock.client, order.product, paths)) {
-    await placeIntoPool(joinInside(from.pool, file.path), to.pool, file);
+    await placeIntoPool(joinInside(from.pool, file.path), to.pool, file, touched);
   }
+  await settlePaths(touched, to.pool);
 }

@@ -7,17 +7,13 @@ import { chmod, copyFile, link, lstat, mkdir, open, readdir, rename, rm, utimes 
 import type { Stats } from 'node:fs';
 import path from 'node:path';
 import { AppError, hasErrno } from '../../../../shared/errors/app-error.ts';
-import { fsyncDirectory } from '../../../../shared/files/durable.ts';
 import { hashFile } from '../../../../shared/files/hash-file.ts';
-import { runChecked } from '../../../../shared/process/run.ts';
+import { settlePaths } from '../../../../shared/files/settle.ts';
 import type { Sent } from '../job.ts';
 
 /** Live is for everyone to read, whatever this process' umask. */
 const FILE_MODE = 0o644;
 const FOLDER_MODE = 0o755;
-/** From so many folders on, one sync of the file system is cheaper than one of each. */
-const MAX_SINGLE_FSYNCS = 50;
-const SYNC_TIMEOUT_MS = 10 * 60_000;
 
 /** Counts what it does, makes folders once, and makes all of it durable at the end. */
 export class Placer {
@@ -117,16 +113,8 @@ export class Placer {
   async settle(): Promise<void> {
     const folders = [...this.#touched];
     this.#touched.clear();
-    if (folders.length > MAX_SINGLE_FSYNCS) {
-      await runChecked(['sync', '--file-system', this.#root], { timeoutMs: SYNC_TIMEOUT_MS });
-      return;
-    }
-    for (const folder of folders) {
-      // A folder that was made below one and renamed since is settled by that rename's own.
-      await fsyncDirectory(folder).catch((error: unknown) => {
-        if (!hasErrno(error, 'ENOENT')) throw error;
-      });
-    }
+    // A folder that was made below one and renamed since is settled by that rename's own.
+    await settlePaths(folders, this.#root);
   }
 }
 

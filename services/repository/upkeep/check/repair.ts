@@ -8,6 +8,7 @@ import path from 'node:path';
 import { hasErrno } from '../../../../shared/errors/app-error.ts';
 import { fsyncDirectory } from '../../../../shared/files/durable.ts';
 import { joinInside } from '../../../../shared/files/safe-path.ts';
+import { settlePaths } from '../../../../shared/files/settle.ts';
 import { publish } from '../../generations/publish.ts';
 import { recover } from '../../generations/recover.ts';
 import { newestGeneration } from '../../generations/rows.ts';
@@ -65,7 +66,9 @@ async function linkAgain(look: Look, _lock: QueueLock, { subject, copies }: Find
   const [copy] = copies;
   const recorded = look.facts.recorded.get(subject);
   if (copy === undefined || !recorded) return 'failed';
-  await placeIntoPool(copy, look.places.pool, { path: subject, ...recorded });
+  const touched = new Set<string>();
+  await placeIntoPool(copy, look.places.pool, { path: subject, ...recorded }, touched);
+  await settlePaths(touched, look.places.pool);
   await look.repository.step('check-linked');
   return 'repaired';
 }
