@@ -34,9 +34,19 @@ export function touchName(seen: SeenMarker): string {
   return `${String(seen.inode)}:${String(seen.modifiedNs)}`;
 }
 
-/** True when `seen` is the very file of an earlier touch, touched again: publishers make a new one. */
-export function isTouchedAgain(seen: SeenMarker, earlier: string | null): boolean {
-  return earlier !== null && earlier !== touchName(seen) && earlier.startsWith(`${String(seen.inode)}:`);
+/**
+ * True when `seen` is the very file of an earlier touch, touched again by a person: publishers make a new one.
+ * A new one often gets the inode of the one that was removed; then its number is newer than what was synced.
+ */
+export async function isTouchedAgain(
+  marker: string,
+  seen: SeenMarker,
+  earlier: { marker: string | null; generation: number | null },
+): Promise<boolean> {
+  const isSameInode = earlier.marker?.startsWith(`${String(seen.inode)}:`) === true;
+  if (!isSameInode || earlier.marker === touchName(seen)) return false;
+  const number = Number.parseInt(await readFile(marker, 'utf8').catch(() => ''), 10);
+  return !(number > (earlier.generation ?? 0));
 }
 
 /** The marker as it stands, or null. */

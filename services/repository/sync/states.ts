@@ -103,10 +103,16 @@ export async function noteFailure(
       where target = $1 and queue = $2 and product = $3`,
     [
       ...[target.name, at.queue, at.product, waitMs],
-      ...[UNREACHABLE.includes(code) ? 'unreachable' : 'degraded', code, messageOf(error)],
+      ...[UNREACHABLE.includes(code) ? 'unreachable' : 'degraded', code, wordsOf(error)],
     ],
   );
   return waitMs;
+}
+
+/** What is wrong and what to do: the row is all that a person sees of it. */
+function wordsOf(error: unknown): string {
+  const hint = error instanceof AppError ? error.hint : undefined;
+  return hint === undefined ? messageOf(error) : `${messageOf(error).replace(/\.$/, '')}. ${hint}`;
 }
 
 /** What is gone was looked for; with an error, clients see nothing of it, and people do. */
@@ -121,13 +127,7 @@ export async function noteCleaned(
     `update sync_states set cleaned_at = now(), health = case when $4::text is null then health else 'degraded' end,
             error_code = coalesce($4, error_code), error = coalesce($5, error)
       where target = $1 and queue = $2 and product = $3`,
-    [
-      target.name,
-      at.queue,
-      at.product,
-      error === null ? null : code,
-      error === null ? null : messageOf(error),
-    ],
+    [target.name, at.queue, at.product, error === null ? null : code, error === null ? null : wordsOf(error)],
   );
 }
 

@@ -98,7 +98,8 @@ async function modeOf(state: SyncState, seen: SeenMarker | null, marker: string)
   if (state.asked !== null) return state.asked;
   if (state.generation === null) return 'full';
   if (seen === null || !isUnseen(seen, state)) return 'changed';
-  return isTouchedAgain(seen, state.marker) || (await asksForAll(marker)) ? 'full' : 'changed';
+  const isForAll = (await isTouchedAgain(marker, seen, state)) || (await asksForAll(marker));
+  return isForAll ? 'full' : 'changed';
 }
 
 async function makeJob(

@@ -8,13 +8,37 @@ const MAX_WORDS = 400;
 
 const FULL = /no space left|disk full|disk quota exceeded|quota exceeded/i;
 const READ_ONLY = /permission denied \(13\)|read[- ]only|mkdir .* failed|mkstemp .* failed/i;
-const STALLED = /timeout in data|i\/o timeout|timeout waiting/i;
+const STALLED = /timeout in data|i\/o timeout|timeout a?waiting/i;
 const AWAY =
   /connection (refused|reset|timed out|closed)|could not resolve|no route to host|failed to connect|network is unreachable|host key verification failed|permission denied \(publickey|connection unexpectedly closed|auth failed|no such host|dial tcp|couldn't connect|unknown module/i;
 
+/** What stores say, by rclone: S3's codes, the statuses of HTTP. Before anything else: the words are precise. */
+const REFUSALS: { words: RegExp; code: string; what: string; hint: string }[] = [
+  {
+    words: /didn't find section in config file/,
+    ...{ code: 'target-unreachable', what: 'is not reached' },
+    hint: 'Its configFile has no remote of this name; see: rclone --config FILE listremotes.',
+  },
+  {
+    words: /NoSuchBucket|BucketNotFound/,
+    ...{ code: 'target-unreachable', what: 'has no such bucket' },
+    hint: 'Make the bucket, or correct its name in the url: after rclone:REMOTE: comes BUCKET/PATH.',
+  },
+  {
+    words: /AccessDenied/,
+    ...{ code: 'target-not-writable', what: 'cannot be written' },
+    hint: 'The account of configFile must be allowed to list the bucket, and to read, write and delete in it.',
+  },
+  {
+    words: /InvalidAccessKeyId|SignatureDoesNotMatch|\bForbidden\b|\bUnauthorized\b/,
+    ...{ code: 'target-unreachable', what: 'refuses the account' },
+    hint: 'Look at the key and its secret in configFile, and that the account may list, read and write there.',
+  },
+];
+
 /** By the exit codes of rsync(1) and the words of all three. */
 export function syncFailure(program: string, result: RunResult, target: Target): AppError {
-  const words = result.stderr.toString('utf8').trim();
+  const words = withoutSecrets(result.stderr.toString('utf8').trim());
   const tail = words.slice(-MAX_WORDS).replaceAll(/\s*\n\s*/g, '; ');
   const how = result.endedBy ?? (result.signal ? `signal ${result.signal}` : `exit ${String(result.code)}`);
   const say = (code: string, what: string, hint: string): AppError =>
@@ -25,6 +49,8 @@ export function syncFailure(program: string, result: RunResult, target: Target):
   if (/setpriv: failed to execute/.test(words))
     return say('target-tool-missing', `needs ${program}`, `Install it: apt install ${program}.`);
   if (result.endedBy === 'abort') return say('sync-ended', 'was left', 'It goes on at the next start.');
+  const refusal = program === 'rclone' ? REFUSALS.find((each) => each.words.test(words)) : undefined;
+  if (refusal) return say(refusal.code, refusal.what, refusal.hint);
   if (result.endedBy === 'timeout' || result.code === 30 || STALLED.test(words))
     return say(
       'target-stalled',
@@ -41,6 +67,11 @@ export function syncFailure(program: string, result: RunResult, target: Target):
   if (READ_ONLY.test(words))
     return say('target-not-writable', 'cannot be written', 'The account there must own the folder.');
   return say('sync-failed', 'could not be brought up to date', 'See the message; it is tried again.');
+}
+
+/** Signed addresses open a store for some minutes, and some hold a password. */
+function withoutSecrets(words: string): string {
+  return words.replaceAll(/(https?:\/\/)(?:[^\s"/?]*@)?([^\s"?]*)(?:\?[^\s"]*)?/g, '$1$2');
 }
 
 function isAway(program: string, { code }: RunResult, words: string): boolean {

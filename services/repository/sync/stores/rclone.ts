@@ -5,6 +5,7 @@
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { z } from 'zod';
 import { AppError } from '../../../../shared/errors/app-error.ts';
 import type { Location } from '../location.ts';
 import { filesBelow, rootFiles, type Sent, type SyncJob, type TargetStore } from '../job.ts';
@@ -12,11 +13,24 @@ import type { Target } from '../targets.ts';
 import { runBound } from './child.ts';
 import { syncFailure } from './failure.ts';
 
-/** One more try than rsync has: stores answer with "slow down" on good days too. */
-const COMMON = ['--retries=2', '--low-level-retries=3', '--contimeout=20s', '--stats=0', '--use-json-log'];
+const COMMON = [
+  // One more try than rsync has: stores answer with "slow down" on good days too.
+  ...['--retries=2', '--low-level-retries=3', '--contimeout=20s'],
+  // What was moved is told once, at the end; the interval is one that never passes.
+  ...['--use-json-log', '--stats=1000h', '--stats-log-level=NOTICE'],
+  // A name that is mistyped must not become a bucket, nor must the account have the right to make one.
+  '--s3-no-check-bucket',
+];
+/** With few files it costs more to list a place than to ask for each. */
+const FEW_FILES = 500;
 /** rclone's answer for a folder that is not there. */
 const NOT_THERE = 3;
 const QUIET_MS = 60_000;
+
+interface Said {
+  stdout: string;
+  stats: { transfers: number; bytes: number };
+}
 
 type RcloneLocation = Extract<Location, { kind: 'rclone' }>;
 
@@ -43,8 +57,9 @@ class RcloneStore implements TargetStore {
   }
 
   async #checkSpace(minFreeBytes: number): Promise<void> {
-    const about = await this.#rclone(['about', '--json', `${this.#location.remote}:`]).catch(() => '{}');
-    const { free } = JSON.parse(about) as { free?: number };
+    const asked = this.#rclone(['about', '--json', `${this.#location.remote}:`]);
+    const about = await asked.catch(() => ({ stdout: '{}' }));
+    const { free } = JSON.parse(about.stdout) as { free?: number };
     // Many stores have no such thing as free space.
     if (free === undefined || free >= minFreeBytes) return;
     const message = `${String(free)} bytes are free, ${String(minFreeBytes)} must stay free`;
@@ -62,10 +77,9 @@ class RcloneStore implements TargetStore {
       files: string[],
       args: readonly string[],
     ): Promise<void> => {
-      await this.#copy(from, to, files, args);
-      sent.files += files.length;
-      for (const file of files)
-        sent.bytes += (await stat(path.join(from, file)).catch(() => null))?.size ?? 0;
+      const { files: count, bytes } = await this.#copy(from, to, files, args);
+      sent.files += count;
+      sent.bytes += bytes;
     };
     const pool = `${job.queue}/pool/${job.product}`;
     // A published file never changes, and by-hash names its content: what has the size is there.
@@ -101,13 +115,15 @@ class RcloneStore implements TargetStore {
 
   async list(folder: string): Promise<string[]> {
     const args = ['lsf', '--recursive', '--files-only', this.#at(folder)];
-    const output = await this.#rclone(args, [0, NOT_THERE]);
-    return output.split('\n').filter(Boolean).toSorted();
+    const { stdout } = await this.#rclone(args, [0, NOT_THERE]);
+    return stdout.split('\n').filter(Boolean).toSorted();
   }
 
   async remove(files: readonly string[]): Promise<void> {
     if (files.length === 0) return;
-    await withList(files, (list) => this.#rclone(['delete', '--files-from-raw', list, this.#at('')]));
+    await withList(files, (list) =>
+      this.#rclone(['delete', lookFor(files), '--files-from-raw', list, this.#at('')]),
+    );
   }
 
   hashedRoot({ queue, product }: { queue: string; product: string }): string {
@@ -121,13 +137,13 @@ class RcloneStore implements TargetStore {
     await this.remove(there.filter((file) => !wanted.has(file)).map((file) => `${dists}/${file}`));
   }
 
-  async #copy(from: string, to: string, files: readonly string[], args: readonly string[]): Promise<void> {
-    if (files.length === 0) return;
-    // With few files it costs more to list the folder there than to ask for each.
-    const look = files.length < 500 ? ['--no-traverse'] : [];
-    await withList(files, (list) =>
-      this.#rclone(['copy', ...args, ...look, '--files-from-raw', list, from, this.#at(to)]),
+  /** Gives what was really moved: what is there already is not. */
+  async #copy(from: string, to: string, files: readonly string[], args: readonly string[]): Promise<Sent> {
+    if (files.length === 0) return { files: 0, bytes: 0 };
+    const { stats } = await withList(files, (list) =>
+      this.#rclone(['copy', ...args, lookFor(files), '--files-from-raw', list, from, this.#at(to)]),
     );
+    return { files: stats.transfers, bytes: stats.bytes };
   }
 
   #at(relative: string): string {
@@ -135,7 +151,7 @@ class RcloneStore implements TargetStore {
     return `${remote}:${[folder, relative].filter(Boolean).join('/')}`;
   }
 
-  async #rclone(args: readonly string[], okCodes: readonly number[] = [0]): Promise<string> {
+  async #rclone(args: readonly string[], okCodes: readonly number[] = [0]): Promise<Said> {
     const { bandwidthKiB, configFile, timeoutMs, stallMs } = this.#target;
     const options = [
       `--timeout=${String(Math.ceil(stallMs / 1000))}s`,
@@ -146,8 +162,10 @@ class RcloneStore implements TargetStore {
       timeoutMs: args[0] === 'copy' ? timeoutMs : Math.max(QUIET_MS, 3 * stallMs),
       ...(this.#signal ? { signal: this.#signal } : {}),
     });
-    if (result.code !== null && okCodes.includes(result.code)) return result.stdout.toString('utf8');
-    throw syncFailure('rclone', { ...result, stderr: Buffer.from(words(result.stderr)) }, this.#target);
+    const { words, stats } = readLog(result.stderr.toString('utf8'));
+    if (result.code !== null && okCodes.includes(result.code))
+      return { stdout: result.stdout.toString('utf8'), stats };
+    throw syncFailure('rclone', { ...result, stderr: Buffer.from(words) }, this.#target);
   }
 }
 
@@ -177,17 +195,33 @@ async function withList<T>(files: readonly string[], work: (list: string) => Pro
   }
 }
 
-/** The messages of its JSON log. */
-function words(stderr: Buffer): string {
-  return stderr
-    .toString('utf8')
-    .split('\n')
-    .flatMap((line) => {
-      try {
-        return [String((JSON.parse(line) as { msg?: unknown }).msg)];
-      } catch {
-        return line.trim() === '' ? [] : [line];
-      }
-    })
-    .join('\n');
+/** Names are looked for one by one, or in one listing of all that a place has, without its folders one by one. */
+function lookFor(files: readonly string[]): string {
+  return files.length < FEW_FILES ? '--no-traverse' : '--fast-list';
+}
+
+const logLine = z.object({
+  msg: z.string(),
+  stats: z.object({ transfers: z.number(), bytes: z.number() }).optional(),
+});
+
+/** The messages of its JSON log, and what it says to have moved. */
+function readLog(stderr: string): { words: string; stats: Said['stats'] } {
+  const words: string[] = [];
+  let stats = { transfers: 0, bytes: 0 };
+  for (const line of stderr.split('\n').filter((each) => each.trim() !== '')) {
+    const entry = logLine.safeParse(parsed(line));
+    if (!entry.success) words.push(line);
+    else if (entry.data.stats) ({ stats } = entry.data);
+    else words.push(entry.data.msg);
+  }
+  return { words: words.join('\n'), stats };
+}
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return null;
+  }
 }
