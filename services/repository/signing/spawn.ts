@@ -16,6 +16,8 @@ const MAIN = path.join(import.meta.dirname, 'main.ts');
 const CHECKOUT = path.resolve(import.meta.dirname, '../../..');
 /** What its code is made of; never the whole checkout, where somebody's data may lie too. */
 const CODE = ['package.json', 'node_modules', 'shared', 'services'];
+/** It signs some kilobytes at a time: a larger nursery would only be kept. */
+const NURSERY = '--max-semi-space-size=1';
 const PROBE_TIMEOUT_MS = 5_000;
 /** Lines of its log that are longer are cut off. */
 const MAX_LOG_BYTES = 64 * 1024;
@@ -30,6 +32,7 @@ export async function spawnSigner(settings: VaultSettings, log: Logger): Promise
   const [program, ...args] = [
     ...(await networkSeal(log)),
     process.execPath,
+    NURSERY,
     ...(await permissions(settings)),
     MAIN,
   ];
