@@ -60,6 +60,17 @@ test('no host, no feature, hosts that are away: each said, what hosts complain o
   expect(await why(source)).toMatchObject({ code: 'hosts-away' });
 });
 
+test('a mirror that its product names and that is not there', async () => {
+  const source = await accept(garage, { name: 'waiting' });
+  garage.common.products[0]!.sources = [{ mirror: 'up' }];
+  const says = "Product 'bookworm' is built from a mirror that cannot be had yet.";
+  expect(await why(source, false)).toMatchObject({ code: 'no-sources', says, details: [] });
+  expect((await why(source)).details).toEqual([
+    "There is no mirror 'up'; there are none yet.",
+    'Add it: autobuilder mirror add up URL SUITE... --keyring FILE.',
+  ]);
+});
+
 test('a free slot, a queue with an estimate from past builds, and what runs', async () => {
   const host = await addHostRow(garage, { name: 'one', slots: 1 });
   await builtBefore('slow', '1', 600);

@@ -169,8 +169,12 @@ async function whyNotStarted(garage: Garage, build: WaitingBuild, admin: boolean
   }
   const trouble = await mirrorTrouble(garage, product);
   if (trouble !== null) {
-    const says = `Product '${build.product}' cannot be built for. ${trouble.message}.`;
-    return { code: 'no-sources', says, details: admin && trouble.hint !== undefined ? [trouble.hint] : [] };
+    // What an update said names the archive's address.
+    const details = admin
+      ? [`${trouble.message}.`, ...(trouble.hint === undefined ? [] : [`${trouble.hint}.`])]
+      : [];
+    const says = `Product '${build.product}' is built from a mirror that cannot be had yet.`;
+    return { code: 'no-sources', says, details };
   }
   const noHost = await whyNoHost(garage.pool, build, admin);
   if (noHost) return noHost;
