@@ -62,15 +62,16 @@ export async function* makeChunks(
   rules: ChunkRules,
 ): AsyncGenerator<Chunk> {
   let waiting: PlainChunk[] = [];
-  // One batch is packed, by other processors, while the next one is put together.
+  // One batch is packed, by other processors, while the one before is written and the next one put together.
   let under: Promise<Chunk[]> = Promise.resolve([]);
   for await (const plain of split(groups, rules)) {
     waiting.push(plain);
     if (waiting.length < CHUNKS_PER_PACKING) continue;
-    yield* await under;
+    const done = await under;
     under = packed(waiting, rules);
     under.catch(() => undefined); // told when it is its turn
     waiting = [];
+    yield* done;
   }
   yield* await under;
   yield* await packed(waiting, rules);
