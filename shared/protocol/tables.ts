@@ -7,6 +7,8 @@
  * - `repository.published`: a view, read by garage (`PublishedRow`): what each queue holds now.
  * - `repository.generations`, `repository.generation_changes` with `repository.packages`: written by the
  *   repository, read by garage for pages (generation-history.ts says how).
+ * - `repository.newest_generations`: a view (queue, product, number), read by garage: the newest published one of each,
+ *   at the cost of a few looks into an index.
  * - `repository.sync_targets`, `repository.sync_states`: live targets (`SyncTargetRow`), read by garage for pages and
  *   for the places that clients fetch from.
  * - `repository.mirrors` (mirrors.ts says what of it): local mirrors of other archives, read by garage where products name one.

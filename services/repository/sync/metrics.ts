@@ -65,11 +65,10 @@ export async function observeTargets(database: Queryable, metrics: SyncMetrics):
     synced: number;
   }>(
     `select t.name as target, g.queue, g.product, coalesce(s.generation, 0) as generation,
-            (max(g.number) - coalesce(s.generation, 0))::int as behind, coalesce(s.failures, 0) as failures,
+            g.number - coalesce(s.generation, 0) as behind, coalesce(s.failures, 0) as failures,
             coalesce(extract(epoch from s.synced_at), 0)::float8 as synced
-       from sync_targets t join generations g on g.queue = any(t.queues) and g.status <> 'preparing'
-       left join sync_states s on s.target = t.name and s.queue = g.queue and s.product = g.product
-      group by t.name, g.queue, g.product, s.generation, s.failures, s.synced_at`,
+       from sync_targets t join newest_generations g on g.queue = any(t.queues)
+       left join sync_states s on s.target = t.name and s.queue = g.queue and s.product = g.product`,
   );
   for (const gauge of [metrics.targetGeneration, metrics.targetBehind]) gauge.reset();
   for (const gauge of [metrics.targetFailures, metrics.targetSynced]) gauge.reset();

@@ -122,14 +122,8 @@ async function syncPatiently(
 export async function findDue(repository: Repository, target: Target): Promise<SyncState[]> {
   const states = await statesByName(repository, target);
   const all = queueProducts(repository.common);
-  // Each from the end of its index: a queue may have a hundred thousand generations behind it.
   const { rows } = await repository.pool.query<{ queue: string; product: string; number: number }>(
-    `select at.queue, at.product, newest.number
-       from unnest($1::text[], $2::text[]) as at (queue, product)
-       cross join lateral (select g.number from generations g
-                            where g.queue = at.queue and g.product = at.product and g.status <> 'preparing'
-                            order by g.number desc limit 1) as newest`,
-    [all.map((at) => at.queue), all.map((at) => at.product)],
+    'select queue, product, number from newest_generations',
   );
   const newest = new Map(rows.map((row) => [`${row.queue}/${row.product}`, row.number]));
   const now = repository.now();

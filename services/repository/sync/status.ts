@@ -46,13 +46,12 @@ export interface TargetStatus {
 export async function readStatus(database: Queryable): Promise<TargetStatus[]> {
   const { rows } = await database.query<TargetStatus>(
     `select t.name as target, t.kind, t.location, t.required, t.public_url as "publicUrl", g.queue, g.product,
-            coalesce(s.health, 'new') as health, s.generation, g.newest, coalesce(s.failures, 0) as failures,
+            coalesce(s.health, 'new') as health, s.generation, g.number as newest, coalesce(s.failures, 0) as failures,
             s.failing_since as "failingSince", s.next_try_at as "nextTryAt", s.error_code as "errorCode", s.error,
             s.tried_at as "triedAt", s.synced_at as "syncedAt", s.files, s.bytes::float8 as bytes,
             s.duration_ms as "durationMs", s.asked, '[]'::json as hooks
        from sync_targets t
-       join (select queue, product, max(number) as newest from generations where status <> 'preparing'
-              group by queue, product) g on g.queue = any(t.queues)
+       join newest_generations g on g.queue = any(t.queues)
        left join sync_states s on s.target = t.name and s.queue = g.queue and s.product = g.product
       order by t.position, array_position(t.queues, g.queue), g.product`,
   );

@@ -10,11 +10,10 @@ import { table, type Column } from '../table.ts';
 export async function liveTargets(database: Queryable): Promise<SyncTargetRow[]> {
   const rows = await repositoryRows<SyncTargetRow>(
     database,
-    `select t.name, t.kind, t.location, t.required, t.public_url, g.queue, g.product, g.newest, s.generation,
+    `select t.name, t.kind, t.location, t.required, t.public_url, g.queue, g.product, g.number as newest, s.generation,
             coalesce(s.health, 'new') as health, s.failing_since, s.next_try_at, s.error, s.synced_at
        from repository.sync_targets t
-       join (select queue, product, max(number) as newest from repository.generations
-              where status <> 'preparing' group by queue, product) g on g.queue = any(t.queues)
+       join repository.newest_generations g on g.queue = any(t.queues)
        left join repository.sync_states s on s.target = t.name and s.queue = g.queue and s.product = g.product
       order by t.position, array_position(t.queues, g.queue), g.product`,
     [],

@@ -72,8 +72,7 @@ async function retain(repository: Repository, at: At, isDry: boolean): Promise<R
 /** Another one when this queue or a later one holds something else since. */
 async function stateOf(repository: Repository, database: Queryable, at: At): Promise<string> {
   const { rows } = await database.query<{ queue: string; number: number }>(
-    `select queue, max(number) as number from generations
-      where product = $1 and queue = any($2::text[]) and status <> 'preparing' group by queue order by queue`,
+    'select queue, number from newest_generations where product = $1 and queue = any($2::text[]) order by queue',
     [at.product, [at.queue, ...laterQueues(repository, at)]],
   );
   return JSON.stringify(rows);
