@@ -133,6 +133,7 @@ test('an end is moved, what was done stands in the audit log, mistakes are told'
     [['extend', '00000000'], "No key's fingerprint ends in 00000000"],
     [['extend', 'nonsense'], 'not a fingerprint'],
     [['extend', active?.fingerprint ?? '', '--days', '0'], '--days'],
+    [['extend', active?.fingerprint ?? '', '--days', '30', '--dry-run'], 'which is later than'],
     [['announce', active?.fingerprint ?? ''], 'is active and cannot become announced'],
     [['export', 'FFFFFFFF'], 'is not the end'],
   ] as const) {

@@ -75,8 +75,10 @@ function addChanges(cli: Cli, key: Cli['program']): void {
       .description(description)
       .option('--dry-run', 'say what would follow; change nothing')
       .option('--json', 'as JSON');
-    if (name === 'extend') command.option('--days <n>', 'from now; default: repository.keyDays');
-    else command.option('--force', 'before its time: when a key is in wrong hands');
+    if (name === 'extend') {
+      command.option('--days <n>', 'from now; default: repository.keyDays');
+      command.option('--force', 'also when it ends later than that, or never');
+    } else command.option('--force', 'before its time: when a key is in wrong hands');
     command.action((end: string, options: ChangeOptions) =>
       withRepository((repository) => change(cli, repository, { end, to }, options)),
     );

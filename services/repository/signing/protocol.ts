@@ -68,7 +68,7 @@ export const keyChange = z.strictObject({
   /** Full, or its last digits (8 at least). */
   key: z.string().regex(/^[0-9A-F]{8,40}$/),
   to: z.enum(['announced', 'active', 'retired', 'extended']),
-  /** Before its time. */
+  /** Before its time; of `extended`: to an earlier end. */
   force: z.boolean(),
   /** Only says what it would do. */
   dryRun: z.boolean(),

@@ -143,7 +143,8 @@ export class Signing {
     const record = this.#find(change.key);
     const { fingerprint } = record;
     if (change.to === 'extended') {
-      if (!change.dryRun) await this.#vault.extend(record, change.days ?? lifetimeDays);
+      const end = this.#vault.extensionOf(record, change.days ?? lifetimeDays, change.force);
+      if (!change.dryRun) await this.#vault.extend(record, end);
     } else {
       const { to } = change;
       this.#require(record, to, change.force);

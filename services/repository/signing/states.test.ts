@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { consequences, isExpired, nextStep, requireChange, signingKeys, type KeyFacts } from './states.ts';
+import {
+  consequences,
+  isExpired,
+  nextStep,
+  requireChange,
+  requireExtension,
+  signingKeys,
+  type KeyFacts,
+} from './states.ts';
 
 const now = new Date('2026-06-01T00:00:00Z');
 const rotation = { announceDays: 7, dualSignDays: 30 };
@@ -54,6 +62,19 @@ describe('a change of a key', () => {
     expect(() => change(keys, old, 'retired')).toThrow('Both keys sign until 2026-06-19');
     expect(() => change(keys, old, 'retired', true)).not.toThrow();
     expect(() => change([old, dual('2026-05-01')], old, 'retired')).not.toThrow();
+  });
+
+  test('to a later end is no harm; to an earlier one, or to one where there is none, only by force', () => {
+    const end = new Date('2026-12-31T00:00:00Z');
+    const sooner = key(OLD, { expiresAt: '2026-06-10T00:00:00Z' });
+    const later = key(OLD, { expiresAt: '2031-01-01T00:00:00Z' });
+    expect(() => requireExtension(sooner, end, false)).not.toThrow();
+    expect(() => requireExtension(later, end, false)).toThrow(
+      'ends on 2031-01-01, which is later than 2026-12-31',
+    );
+    expect(() => requireExtension(old, end, false)).toThrow(code('key-shorter'));
+    for (const each of [later, old]) expect(() => requireExtension(each, end, true)).not.toThrow();
+    expect(() => requireExtension(key(OLD, { state: 'retired' }), end, true)).toThrow(code('key-state'));
   });
 
   test('says which clients will break', () => {

@@ -81,6 +81,23 @@ export function requireChange(
   );
 }
 
+/**
+ * Throws when letting `key` end at `end` would do harm or nothing: `key-state` (retired), `key-shorter` (it ends later
+ * than that, or never; `force` does it all the same).
+ */
+export function requireExtension(key: KeyFacts, end: Date, force: boolean): void {
+  if (key.state === 'retired') {
+    throw new AppError('key-state', `Key ${key.fingerprint} is retired; no client needs its end`, {
+      hint: 'Keys that sign and what to do next: autobuilder key status',
+    });
+  }
+  if (force || (key.expiresAt !== null && Date.parse(key.expiresAt) <= end.getTime())) return;
+  const now = key.expiresAt === null ? 'never ends' : `ends on ${day(new Date(key.expiresAt))}`;
+  throw new AppError('key-shorter', `Key ${key.fingerprint} ${now}, which is later than ${day(end)}`, {
+    hint: 'Give more --days, or use --force to let it end earlier: clients refuse what it signs from then on.',
+  });
+}
+
 function requireSuccessor(keys: readonly KeyFacts[], key: KeyFacts, now: Date): void {
   const rest = keys.filter((each) => each.state === 'active' && each !== key);
   if (rest.some((each) => !isExpired(each, now))) return;

@@ -20,7 +20,7 @@ import {
 } from './key-states.ts';
 import { keyringVersion, publicKeyring } from './keyring.ts';
 import { hasFirstKey, makeKey, openKey, recordOf, takeOverFirstKey } from './own-keys.ts';
-import type { Rotation } from './states.ts';
+import { requireExtension, type Rotation } from './states.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
 /** Two commands at once change one after the other; more than this is a fault. */
@@ -120,15 +120,21 @@ export class KeyVault {
     return record;
   }
 
-  /** Lets a key end `days` from now. Throws `key-extend-gpg` for one that gpg holds. */
-  async extend(record: KeyRecord, days: number): Promise<void> {
+  /** When a key that is extended by `days` ends. Throws `key-extend-gpg` for one that gpg holds, and as the rules do. */
+  extensionOf(record: KeyRecord, days: number, force: boolean): Date {
     if (record.backend === 'gpg') {
       throw new AppError('key-extend-gpg', `gpg holds key ${record.fingerprint}`, {
         hint: `Use: gpg --quick-set-expire ${record.fingerprint} ${String(days)}d. The new end is taken up by itself.`,
       });
     }
-    const expiresAt = new Date(this.now().getTime() + days * DAY_MS);
-    const extended = await extendKey(await this.unlocked(record), expiresAt, this.now());
+    const end = new Date(Math.ceil(this.now().getTime() / 1000) * 1000 + days * DAY_MS); // OpenPGP has whole seconds
+    requireExtension(record, end, force);
+    return end;
+  }
+
+  /** Lets a key end at `end`, see {@link extensionOf}. */
+  async extend(record: KeyRecord, end: Date): Promise<void> {
+    const extended = await extendKey(await this.unlocked(record), end, this.now());
     await this.#replacePublic(record.fingerprint, extended);
   }
 
