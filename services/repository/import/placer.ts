@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { AppError } from '../../../shared/errors/app-error.ts';
 import type { PlaceOutcome, PlaceScope } from './placer-thread.ts';
 import type { ReadFile } from './read-item.ts';
-import { askThread } from './thread.ts';
+import { askThread } from '../threads/thread.ts';
 
 /** Copies of the largest archives' files, some thousands at a time, on a slow disk. */
 const TIMEOUT_MS = 6 * 60 * 60_000;

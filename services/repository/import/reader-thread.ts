@@ -5,7 +5,7 @@ import { AppError, hasErrno, messageOf } from '../../../shared/errors/app-error.
 import { joinInside } from '../../../shared/files/safe-path.ts';
 import type { Candidate } from './candidate.ts';
 import { readItem, stampOf, type ReadPackage, type ReadScope } from './read-item.ts';
-import { answerAll } from './thread.ts';
+import { answerAll } from '../threads/thread.ts';
 
 /** A candidate with the stamp that its file had when it was last read, '' if it never was. */
 export interface ReadTask {

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { ReadScope } from './read-item.ts';
 import type { ReadOutcome, ReadTask } from './reader-thread.ts';
-import { askThread } from './thread.ts';
+import { askThread } from '../threads/thread.ts';
 
 /** More readers than this wait for the disk and the database, not for a processor. */
 const MAX_THREADS = 8;

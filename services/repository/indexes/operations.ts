@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { PackedChunks, PlainChunk } from './chunks/chunked-index.ts';
 import { FORMS, type FormName } from './forms/form.ts';
 import type { ChunkPlace, IndexEntry } from './state.ts';
-import type { FileSums, Operation, Range, StitchJob } from './stitch/stitch.ts';
+import type { FileSums, Operation, Range, StitchJob } from './stitch/run-job.ts';
 import { tailOf } from './write.ts';
 
 /** An index as it was, and where it lies. */

@@ -7,7 +7,7 @@ import { mkdir, open, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path';
 import { z } from 'zod';
 import { AppError } from '../../../shared/errors/app-error.ts';
-import type { FileSums } from './stitch/stitch.ts';
+import type { FileSums } from './stitch/run-job.ts';
 import { FORM_NAMES, type FormName } from './forms/form.ts';
 
 const size = z.number().int().nonnegative();

@@ -9,7 +9,7 @@ import { DIFF_ENDING, reuseDiffs } from './pdiff/diff-index.ts';
 import { countLines } from './pdiff/edit-script.ts';
 import { linkByHash, publishFile } from './publish-file.ts';
 import { FileWriter } from './stitch/file-writer.ts';
-import type { FileSums } from './stitch/stitch.ts';
+import type { FileSums } from './stitch/run-job.ts';
 
 /** How the indexes of an archive are offered. */
 export interface Offer {

@@ -1,7 +1,7 @@
 /** A file that is written piece by piece, with its sums. */
 import { createHash, type Hash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
-import type { FileSums } from './stitch.ts';
+import type { FileSums } from './run-job.ts';
 
 /** Pieces are gathered up to this much, since a chunk of an index may have a few bytes only. */
 const GATHERED_BYTES = 1024 * 1024;

@@ -3,7 +3,8 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { stitch, type StitchJob } from './stitch.ts';
+import type { StitchJob } from './run-job.ts';
+import { stitch } from './stitch.ts';
 
 let folder: string;
 beforeAll(async () => {

@@ -1,19 +1,20 @@
 /** Threads that are asked one question at a time. */
 import { once } from 'node:events';
 import { parentPort, type Worker } from 'node:worker_threads';
-import { messageOf } from '../../../shared/errors/app-error.ts';
+import { AppError, messageOf } from '../../../shared/errors/app-error.ts';
 
-/** What an error of the system is known by, which is all of an error that crosses over whole. */
+/** What is left of an error that crosses over: a known one's code, or the system's. */
 interface Failure {
   message: string;
-  code: unknown;
+  code: string | undefined;
+  isKnown: boolean;
 }
 
 type Answer<T> = { found: T } | { failed: Failure };
 
 /**
- * What the thread answers; null when it ended, or did not answer within `timeoutMs`. Throws what its work threw, with
- * the message and the code of that.
+ * What the thread answers; null when it ended, or did not answer within `timeoutMs`. Throws what its work threw: the
+ * same AppError, or an error with the same message and the system's code.
  */
 export async function askThread<T>(worker: Worker, question: unknown, timeoutMs: number): Promise<T | null> {
   const ending = new AbortController();
@@ -27,8 +28,8 @@ export async function askThread<T>(worker: Worker, question: unknown, timeoutMs:
       once(worker, 'exit', { signal }).then(() => null),
     ]).catch(() => null); // out of memory, or too late
     if (answer === null || 'found' in answer) return answer && answer.found;
-    const { message, code } = answer.failed;
-    throw Object.assign(new Error(message), { code });
+    const { message, code, isKnown } = answer.failed;
+    throw isKnown ? new AppError(code ?? '', message) : Object.assign(new Error(message), { code });
   } finally {
     clearTimeout(timer);
     ending.abort();
@@ -49,8 +50,6 @@ export function answerAll<T>(work: (question: never) => Promise<T>): void {
 }
 
 function failureOf(error: unknown): Failure {
-  return {
-    message: messageOf(error),
-    code: error instanceof Error && 'code' in error ? error.code : undefined,
-  };
+  const code = error instanceof Error && 'code' in error ? String(error.code) : undefined;
+  return { message: messageOf(error), code, isKnown: error instanceof AppError };
 }
