@@ -6,7 +6,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { FastifyInstance } from 'fastify';
@@ -198,12 +198,14 @@ test(
 );
 
 async function isEverywhere(queue: string): Promise<boolean> {
-  const wanted = await newest(queue).catch(() => null);
-  if (wanted === null) return false;
-  const shown = await Promise.all(
+  // A generation is recorded before it is switched to.
+  const shown = await readlink(path.join(repository.home.staging, queue, 'dists/bookworm')).catch(() => '');
+  if (Number(path.basename(shown)) !== (await generationOf(queue))) return false;
+  const wanted = await newest(queue);
+  const texts = await Promise.all(
     ['live', 'second', 'third'].map((name) =>
       readFile(path.join(targets, name, queue, 'dists/bookworm/InRelease'), 'utf8').catch(() => ''),
     ),
   );
-  return shown.every((text) => text === wanted);
+  return texts.every((text) => text === wanted);
 }
