@@ -24,7 +24,7 @@ export function addCheckCommand(cli: Cli): void {
   cli.program
     .command('check')
     .description(
-      'compare database, pool, generations and live targets of this machine; exit code 1 when anything is wrong',
+      'compare database, pool, generations and live targets, those elsewhere by names and sizes; exit code 1 when anything is wrong',
     )
     .option('--quick', 'by size and time; default: byte for byte')
     .option('--repair', 'put right what can be put right without deleting or making up published content')

@@ -1,5 +1,5 @@
 /** What a sync brings to a target, and what every kind of target can do. */
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Queryable } from '../../../shared/database/pool.ts';
 
@@ -51,6 +51,8 @@ export interface TargetStore {
   send(job: SyncJob): Promise<Sent>;
   /** Files below a folder of the target, relative to it, sorted; a folder that is not there is empty. */
   list(folder: string): Promise<string[]>;
+  /** The same with each file's size in bytes. */
+  sizes(folder: string): Promise<Map<string, number>>;
   /** Removes files, relative to the target's root; what is gone already is fine. */
   remove(files: readonly string[]): Promise<void>;
   /** Where `by-hash` folders of the product's indexes lie, relative to the target's root. */
@@ -104,4 +106,14 @@ export async function filesBelow(folder: string): Promise<string[]> {
     .filter((entry) => entry.isFile() && !entry.name.startsWith('.'))
     .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)))
     .toSorted();
+}
+
+/** The same with each file's size in bytes. */
+export async function sizesBelow(folder: string): Promise<Map<string, number>> {
+  const sizes = new Map<string, number>();
+  for (const file of await filesBelow(folder)) {
+    const found = await stat(path.join(folder, file)).catch(() => null);
+    if (found) sizes.set(file, found.size);
+  }
+  return sizes;
 }

@@ -11,7 +11,7 @@ import path from 'node:path';
 import { hasErrno } from '../../../../shared/errors/app-error.ts';
 import { fsyncDirectory } from '../../../../shared/files/durable.ts';
 import { joinInside } from '../../../../shared/files/safe-path.ts';
-import { filesBelow, rootFiles, type Sent, type SyncJob, type TargetStore } from '../job.ts';
+import { filesBelow, rootFiles, sizesBelow, type Sent, type SyncJob, type TargetStore } from '../job.ts';
 import type { Target } from '../targets.ts';
 import { checkFolder, diskFull, notWritable } from './check-folder.ts';
 import { placeGeneration, removeGenerations } from './generation.ts';
@@ -46,6 +46,7 @@ export function localStore(target: Target, root: string): TargetStore {
     check: (job) => checkFolder(target, root, job),
     send: (job) => send(target, localPlaces(root, job), job).catch((error: unknown) => fail(root, error)),
     list: (folder) => filesBelow(joinInside(root, folder)),
+    sizes: (folder) => sizesBelow(joinInside(root, folder)),
     remove: (files) => removeFiles(root, files),
     hashedRoot: ({ queue, product }) => path.join(queue, 'generations', product, 'common'),
     tidy: (job) => removeGenerations(localPlaces(root, job), job),

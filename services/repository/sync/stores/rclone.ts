@@ -10,7 +10,7 @@ import { AppError } from '../../../../shared/errors/app-error.ts';
 import type { Location } from '../location.ts';
 import { filesBelow, rootFiles, type Sent, type SyncJob, type TargetStore } from '../job.ts';
 import type { Target } from '../targets.ts';
-import { runBound } from './child.ts';
+import { MAX_LIST_BYTES, runBound } from './child.ts';
 import { syncFailure } from './failure.ts';
 
 const COMMON = [
@@ -114,9 +114,14 @@ class RcloneStore implements TargetStore {
   }
 
   async list(folder: string): Promise<string[]> {
-    const args = ['lsf', '--recursive', '--files-only', this.#at(folder)];
+    return [...(await this.sizes(folder)).keys()].toSorted();
+  }
+
+  async sizes(folder: string): Promise<Map<string, number>> {
+    const args = ['lsf', '--recursive', '--files-only', '--format=sp', '--separator=;', this.#at(folder)];
     const { stdout } = await this.#rclone(args, [0, NOT_THERE]);
-    return stdout.split('\n').filter(Boolean).toSorted();
+    const lines = stdout.split('\n').filter(Boolean);
+    return new Map(lines.map((line) => [line.slice(line.indexOf(';') + 1), Number.parseInt(line, 10)]));
   }
 
   async remove(files: readonly string[]): Promise<void> {
@@ -159,7 +164,8 @@ class RcloneStore implements TargetStore {
       ...(bandwidthKiB === null ? [] : [`--bwlimit=${String(bandwidthKiB)}Ki`]),
     ];
     const result = await runBound(['rclone', ...COMMON, ...options, ...args], {
-      timeoutMs: args[0] === 'copy' ? timeoutMs : Math.max(QUIET_MS, 3 * stallMs),
+      maxOutputBytes: MAX_LIST_BYTES,
+      timeoutMs: args[0] === 'about' ? Math.max(QUIET_MS, 3 * stallMs) : timeoutMs,
       ...(this.#signal ? { signal: this.#signal } : {}),
     });
     const { words, stats } = readLog(result.stderr.toString('utf8'));

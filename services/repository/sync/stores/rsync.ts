@@ -9,7 +9,7 @@ import path from 'node:path';
 import { unreachable } from '../../../../shared/errors/app-error.ts';
 import { rootFiles, type Sent, type SyncJob, type TargetStore } from '../job.ts';
 import type { Target } from '../targets.ts';
-import { runBound } from './child.ts';
+import { MAX_LIST_BYTES, runBound } from './child.ts';
 import { checkFolder } from './check-folder.ts';
 import { checkSpace } from './remote-space.ts';
 import { syncFailure } from './failure.ts';
@@ -83,9 +83,13 @@ class RsyncStore implements TargetStore {
   }
 
   async list(folder: string): Promise<string[]> {
+    return [...(await this.sizes(folder)).keys()].toSorted();
+  }
+
+  async sizes(folder: string): Promise<Map<string, number>> {
     const from = this.#at(`${folder.replace(/\/+$/, '')}/`);
-    const output = await this.#run(['--recursive', '--list-only', '--links', from], undefined, [0, 23]);
-    return listed(output).toSorted();
+    const args = ['--recursive', '--list-only', '--links', '--no-human-readable', from];
+    return listed(await this.#run(args, undefined, [0, 23]));
   }
 
   /** Names that the list has and the source, an empty folder, has not are removed there; folders whole. */
@@ -132,6 +136,7 @@ class RsyncStore implements TargetStore {
       ['rsync', `--timeout=${String(Math.ceil(stallMs / 1000))}`, ...this.#connection(), ...args],
       {
         timeoutMs,
+        maxOutputBytes: MAX_LIST_BYTES,
         ...(input === undefined ? {} : { input }),
         ...(this.#signal ? { signal: this.#signal } : {}),
       },
@@ -201,9 +206,11 @@ function statistic(output: string, name: string): number {
 }
 
 /** `-rw-r--r--      1,234 2026/01/31 10:00:00 main/h/hello/hello_1.0.dsc`; links and files, no folders. */
-function listed(output: string): string[] {
-  return output.split('\n').flatMap((line) => {
-    const found = /^[-l]\S{9} +[0-9,.]+ \S+ \S+ (.+?)(?: -> .*)?$/.exec(line);
-    return found?.[1] === undefined ? [] : [found[1]];
-  });
+function listed(output: string): Map<string, number> {
+  const sizes = new Map<string, number>();
+  for (const line of output.split('\n')) {
+    const [, size = '', file] = /^[-l]\S{9} +([0-9,.]+) \S+ \S+ (.+?)(?: -> .*)?$/.exec(line) ?? [];
+    if (file !== undefined) sizes.set(file, Number(size.replaceAll(/[,.]/g, '')));
+  }
+  return sizes;
 }

@@ -133,6 +133,21 @@ export const FINDINGS = {
     repair: 'asks for a sync that compares by content',
     person: null,
   },
+  'remote-behind': {
+    means: 'clients of this target do not see the newest state',
+    repair: 'asks for a sync',
+    person: null,
+  },
+  'remote-differs': {
+    means: 'fetching what is missing or cut short from this target fails',
+    repair: 'asks for a sync that looks at all files',
+    person: null,
+  },
+  'remote-unknown': {
+    means: 'not known: the target could not be listed, or its last sync failed',
+    repair: null,
+    person: 'see `autobuilder sync status`, and check again when it answers',
+  },
   'work-left': { means: 'none', repair: 'removes what a run that was cut off left behind', person: null },
   'quarantine-old': {
     means: 'none: refused long ago, and nobody took it away',

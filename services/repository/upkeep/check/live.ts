@@ -13,7 +13,7 @@ import { look as lookAt } from './sums.ts';
 const BEHIND_MS = 15 * 60_000;
 
 /** Subject of a finding in a target: `live: main/h/hello/hello_1.0_amd64.deb`. */
-function subjectOf(target: string, what: string): string {
+export function subjectOf(target: string, what: string): string {
   return `${target}: ${what}`;
 }
 
@@ -38,12 +38,17 @@ export async function checkLive(look: Look): Promise<void> {
   }
 }
 
-function checkAge(look: Look, target: string, synced: number | null, newest: number): void {
+/** True when a target should have the newest generation by now. */
+export function isOverdue(look: Look, synced: number | null, newest: number): boolean {
   const waiting = look.facts.generations.find(
     (each) => each.status !== 'preparing' && each.number > (synced ?? 0),
   );
   const sinceMs = waiting?.stagedAt?.getTime() ?? Date.now();
-  if (synced === newest || Date.now() - sinceMs < BEHIND_MS) return;
+  return synced !== newest && Date.now() - sinceMs >= BEHIND_MS;
+}
+
+function checkAge(look: Look, target: string, synced: number | null, newest: number): void {
+  if (!isOverdue(look, synced, newest)) return;
   const has = synced === null ? 'nothing' : `generation ${String(synced)}`;
   report(look, 'live-behind', subjectOf(target, 'dists'), `It has ${has}, the newest is ${String(newest)}`);
 }

@@ -45,6 +45,8 @@ export const REPAIRS: Partial<Record<FindingCode, Repair>> = {
   'live-indexes-damaged': (look, _lock, { subject }) => ask(look, targetOf(subject), true),
   'live-file-missing': (look, _lock, { subject }) => ask(look, targetOf(subject), true),
   'live-file-changed': (look, _lock, { subject }) => ask(look, targetOf(subject), true),
+  'remote-behind': (look, _lock, { subject }) => ask(look, targetOf(subject), false),
+  'remote-differs': (look, _lock, { subject }) => ask(look, targetOf(subject), false),
 };
 
 /** The caller holds the `publish` lock, and looks again at what is said to be `repaired`. */

@@ -1,6 +1,6 @@
 /**
  * `autobuilder check`: database, staging and the targets of this machine against each other, beside a running
- * service.
+ * service; targets elsewhere by what they list.
  *
  * The first look takes no lock, since reading a pool takes long. What looks wrong is looked at again under the
  * publish lock with the rows of then: a publish, a collection or a sync that was under way is no finding.
@@ -20,6 +20,7 @@ import { checkLeftovers } from './leftovers.ts';
 import { checkLive } from './live.ts';
 import { makeLook, type Look } from './look.ts';
 import { checkPool } from './pool.ts';
+import { checkRemotes, isElsewhere } from './remote.ts';
 import { repair } from './repair.ts';
 import { Sums } from './sums.ts';
 
@@ -73,13 +74,14 @@ async function checkProduct(
   sums: Sums,
   options: CheckOptions,
 ): Promise<Finding[]> {
-  const suspects = await lookAt(repository, repository.pool, at, sums, () => options.isQuick !== true);
-  if (suspects.found.length === 0) return [];
+  const here = await lookAt(repository, repository.pool, at, sums, () => options.isQuick !== true);
+  const suspects = [...here.found, ...(await checkRemotes(here))];
+  if (suspects.length === 0) return [];
   const lockAt = { kind: 'publish', ...at, waitMs: LOCK_WAIT_MS } as const;
   const confirmed = await withQueueLock(repository.pool, lockAt, (lock) =>
-    lookAgain(repository, lock, suspects.found, sums, options.repair === true),
+    lookAgain(repository, lock, suspects, sums, options.repair === true),
   );
-  return confirmed ?? [busy(at, suspects.found.length)];
+  return confirmed ?? [busy(at, suspects.length)];
 }
 
 async function lookAgain(
@@ -93,6 +95,7 @@ async function lookAgain(
   const again = (): Promise<Look> =>
     lookAt(repository, lock.client, lock, sums, (subject) => subjects.has(subject));
   const confirmed = await again();
+  confirmed.found.push(...suspects.filter(isElsewhere)); // listed without the lock, which nobody must wait for
   if (!isRepairing || confirmed.found.length === 0) return confirmed.found;
   for (const finding of confirmed.found) {
     try {
