@@ -14,7 +14,8 @@ import path from 'node:path';
 import { AppError, hasErrno } from '../../../shared/errors/app-error.ts';
 import { hashFile } from '../../../shared/files/hash-file.ts';
 import { joinInside } from '../../../shared/files/safe-path.ts';
-import { stampOf, type ReadFile } from './read-item.ts';
+import { stampOf } from './open-file.ts';
+import type { ReadFile } from './read-package.ts';
 
 /** `auto`: link what nobody else can write to, copy the rest. */
 export type PlaceMode = 'auto' | 'link' | 'copy';

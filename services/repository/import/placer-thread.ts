@@ -2,7 +2,7 @@
 import { workerData } from 'node:worker_threads';
 import { AppError } from '../../../shared/errors/app-error.ts';
 import { placeFile, type PlaceMode } from './place-file.ts';
-import type { ReadFile } from './read-item.ts';
+import type { ReadFile } from './read-package.ts';
 import { answerAll } from '../threads/thread.ts';
 
 export interface PlaceScope {

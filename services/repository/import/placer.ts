@@ -2,7 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import { AppError } from '../../../shared/errors/app-error.ts';
 import type { PlaceOutcome, PlaceScope } from './placer-thread.ts';
-import type { ReadFile } from './read-item.ts';
+import type { ReadFile } from './read-package.ts';
 import { askThread } from '../threads/thread.ts';
 
 /** Copies of the largest archives' files, some thousands at a time, on a slow disk. */

@@ -4,7 +4,10 @@ import { lstatSync } from 'node:fs';
 import { AppError, hasErrno, messageOf } from '../../../shared/errors/app-error.ts';
 import { joinInside } from '../../../shared/files/safe-path.ts';
 import type { Candidate } from './candidate.ts';
-import { readItem, stampOf, type ReadPackage, type ReadScope } from './read-item.ts';
+import { stampOf } from './open-file.ts';
+import { readBinary } from './read-binary.ts';
+import type { ReadPackage, ReadScope } from './read-package.ts';
+import { readSource } from './read-source.ts';
 import { answerAll } from '../threads/thread.ts';
 
 /** A candidate with the stamp that its file had when it was last read, '' if it never was. */
@@ -27,7 +30,8 @@ async function read({ candidate, knownStamp }: ReadTask): Promise<ReadOutcome> {
   try {
     stamp = stampOf(lstatSync(joinInside(scope.root, candidate.path), { bigint: true }));
     if (stamp === knownStamp) return { status: 'unchanged' };
-    return { status: 'read', stamp, package: await readItem(scope, candidate) };
+    const readPackage = candidate.kind === 'source' ? readSource : readBinary;
+    return { status: 'read', stamp, package: await readPackage(scope, candidate) };
   } catch (error) {
     if (hasErrno(error, ...OURS)) throw error;
     if (error instanceof AppError)

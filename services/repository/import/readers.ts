@@ -1,7 +1,7 @@
 /** Reads candidates in several threads; what kills a thread is one package's fault and ends nothing. */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import type { ReadScope } from './read-item.ts';
+import type { ReadScope } from './read-package.ts';
 import type { ReadOutcome, ReadTask } from './reader-thread.ts';
 import { askThread } from '../threads/thread.ts';
 

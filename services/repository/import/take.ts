@@ -14,7 +14,7 @@ import { takenName } from '../pool/records.ts';
 import type { PlaceMode } from './place-file.ts';
 import { startPlacer } from './placer.ts';
 import type { PlaceOutcome } from './placer-thread.ts';
-import type { ReadFile } from './read-item.ts';
+import type { ReadFile } from './read-package.ts';
 import type { ImportRun } from './state.ts';
 
 /** Packages at a time: one statement each for their names and their rows. */

@@ -12,33 +12,23 @@ import { randomInt } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { AppError } from '../../../shared/errors/app-error.ts';
-import { isOurFault } from '../../../shared/debian/deb.ts';
 import { compareVersions } from '../../../shared/debian/version.ts';
 import { settlePaths } from '../../../shared/files/settle.ts';
 import type { Repository } from '../context.ts';
 import { Holdings } from '../generations/holdings.ts';
 import { publish } from '../generations/publish.ts';
 import { recover } from '../generations/recover.ts';
-import { requireProduct } from '../indexes/release.ts';
 import { withQueueLock, type QueueLock } from '../locks.ts';
 import { placesOf } from '../places.ts';
-import { createSlots } from '../slots.ts';
-import { checkSet, type CheckedSet } from './check.ts';
-import { listSets, readManifest, type SetPlace } from './folder.ts';
+import { checkSets, guarded, type Waiting } from './check-sets.ts';
+import { listSets, type SetPlace } from './folder.ts';
 import { admit, ADMIT_REFUSALS } from './admit.ts';
-import { moveToQuarantine, quarantine } from './quarantine.ts';
+import { quarantine } from './quarantine.ts';
 import { noteTrouble, UNFORESEEN } from './trouble.ts';
-import { decideSet, derivedId, recordSet, rowId, type SetRecord } from './set-rows.ts';
+import { decideSet } from './set-rows.ts';
 
 /** Sets in one generation: bounds the disk that copies take; the rest waits for the next one. */
 const MAX_SETS_PER_GENERATION = 100;
-/** Each holds some megabytes. */
-const CHECKS_AT_ONCE = 4;
-
-interface Waiting {
-  record: SetRecord;
-  set: CheckedSet;
-}
 
 /**
  * One sweep. True when a generation came of it; false when there was nothing to do or another process is
@@ -69,7 +59,9 @@ async function takeSets(
   places: SetPlace[],
   work: string,
 ): Promise<boolean> {
-  const together = withoutSuspects(await checkAll(repository, places, work));
+  const together = withoutSuspects(
+    await checkSets(repository, places, { work, most: MAX_SETS_PER_GENERATION }),
+  );
   together.sort(bySourceThenVersion);
   await settlePaths(together.flatMap(copiesOf), work);
   const holdings = new Holdings(lock);
@@ -87,25 +79,6 @@ async function takeSets(
     throw error;
   }
   return true;
-}
-
-/** Those that are good, in their order; some at a time, since each waits for the disk and the database. */
-async function checkAll(
-  repository: Repository,
-  places: readonly SetPlace[],
-  work: string,
-): Promise<Waiting[]> {
-  const slots = createSlots(CHECKS_AT_ONCE);
-  const checked: Waiting[] = [];
-  for (let from = 0; from < places.length && checked.length < MAX_SETS_PER_GENERATION;) {
-    const next = places.slice(from, from + MAX_SETS_PER_GENERATION - checked.length);
-    from += next.length;
-    const found = await Promise.all(
-      next.map((place) => slots(() => guarded(repository, place, () => check(repository, place, work)))),
-    );
-    checked.push(...found.filter((each) => each !== null));
-  }
-  return checked;
 }
 
 /** The copies of a set's files, and the folders that hold their names. */
@@ -156,61 +129,6 @@ function bySourceThenVersion(a: Waiting, b: Waiting): number {
     compareVersions(left.sourceVersion, right.sourceVersion) ||
     a.record.created_at.getTime() - b.record.created_at.getTime()
   );
-}
-
-/** Runs the work for one set; an error of ours is logged and leaves the set for the next sweep. */
-async function guarded<T>(
-  repository: Repository,
-  place: SetPlace,
-  work: () => Promise<T>,
-): Promise<T | null> {
-  try {
-    return await work();
-  } catch (error) {
-    const { queue, product, id } = place;
-    repository.log.error({ err: error, queue, product, set: id }, 'set not taken, tried again later');
-    await noteTrouble(repository, [rowId(place), derivedId(place)], error);
-    return null;
-  }
-}
-
-/** Records and checks one set; null when it is decided (now or before). */
-async function check(repository: Repository, place: SetPlace, work: string): Promise<Waiting | null> {
-  const found = await readManifest(place).catch((error: unknown) => {
-    if (error instanceof AppError) return error;
-    throw error;
-  });
-  const manifest = found instanceof AppError ? null : found;
-  let record = await recordSet(repository.pool, place, rowId(place), manifest);
-  if (record.queue !== place.queue || record.product !== place.product) {
-    record = await recordSet(repository.pool, place, derivedId(place), manifest);
-    const taken = new AppError('set-id-taken', `Another set has the id ${place.id}`);
-    if (record.status === 'incoming') await quarantine(repository, place, record, taken);
-  }
-  if (record.status !== 'incoming') {
-    await finishDecided(repository, place, record);
-    return null;
-  }
-  await repository.step('set-recorded');
-  try {
-    if (found instanceof AppError) throw found;
-    const product = requireProduct(repository.common, place.product);
-    return { record, set: await checkSet(place, found, product, path.join(work, record.id)) };
-  } catch (error) {
-    if (!(error instanceof AppError) || isOurFault(error)) throw error;
-    await quarantine(repository, place, record, error);
-    return null;
-  }
-}
-
-/** The row is decided; a folder that is still there is what a crash or a second hand-over left. */
-async function finishDecided(repository: Repository, place: SetPlace, record: SetRecord): Promise<void> {
-  if (record.status === 'installed') {
-    await rm(place.folder, { recursive: true, force: true });
-    return;
-  }
-  const refused = { id: record.id, code: record.reason_code ?? '', reason: record.reason ?? '' };
-  await moveToQuarantine(repository, place, refused);
 }
 
 async function publishSets(

@@ -23,13 +23,14 @@ export async function readDeb(file: string, size: number): Promise<DebControl> {
       return buffer.subarray(0, bytesRead);
     };
     const member = await readDebControl(readAt, size);
-    return await extractControl(member.name, await readAt(member.offset, member.size), unxz);
+    return await extractControl(member.name, await readAt(member.offset, member.size), unxzControl);
   } finally {
     await handle.close();
   }
 }
 
-async function unxz(bytes: Uint8Array): Promise<Uint8Array> {
+/** For `extractControl`. */
+export async function unxzControl(bytes: Uint8Array): Promise<Uint8Array> {
   const { stdout } = await runChecked(['xz', '--decompress', '--stdout', `--memlimit=${XZ_MEMORY}`], {
     ...{ input: bytes, timeoutMs: XZ_TIMEOUT_MS, maxOutputBytes: CONTROL_TAR_MAX_BYTES },
   });
