@@ -2,8 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Command } from 'commander';
-import { z } from 'zod';
-import { AppError } from '../../../shared/errors/app-error.ts';
+import { AppError, messageOf } from '../../../shared/errors/app-error.ts';
 import { KEYRING_MAX_BYTES, readKeyring, type KeyringKey } from '../../../shared/openpgp/keyring.ts';
 import { mirrorSettings, type MirrorSettings } from '../mirror/definition.ts';
 
@@ -25,6 +24,7 @@ export interface MirrorOptions {
   bandwidth?: string;
   auth?: string;
   ca?: string;
+  unchecked?: boolean;
 }
 
 /** An option that may be repeated. */
@@ -59,7 +59,8 @@ export function addMirrorOptions(command: Command): Command {
       'bytes a second, with K, M or G (default: repository.mirrors.bytesPerSecond; none)',
     )
     .option('--auth <file>', 'logins as in apt_auth.conf(5), read at each update (none)')
-    .option('--ca <file>', 'certificates to trust for https beside the system’s (none)');
+    .option('--ca <file>', 'certificates to trust for https beside the system’s (none)')
+    .option('--unchecked', 'do not ask the archive now whether it has these suites, signed by these keys');
 }
 
 /** The settings after what was typed. Throws `mirror-option-invalid`. */
@@ -86,7 +87,20 @@ export function readSettings(options: MirrorOptions, before: MirrorSettings): Mi
   };
   const parsed = mirrorSettings.safeParse(wanted);
   if (parsed.success) return parsed.data;
-  throw new AppError('mirror-option-invalid', z.prettifyError(parsed.error).replaceAll('\n', ' '));
+  const problems = parsed.error.issues.map(({ path: at, message }) => `${optionOf(at)}: ${message}`);
+  throw new AppError('mirror-option-invalid', problems.join('; '));
+}
+
+const OPTIONS: Record<string, string> = {
+  ...{ components: 'component', architectures: 'architecture', translations: 'language', indexes: 'index' },
+  ...{ packages: 'package', sections: 'section', priorities: 'priority', also: 'also', schedule: 'schedule' },
+  ...{ bytesPerSecond: 'bandwidth', authFile: 'auth', caFile: 'ca' },
+};
+
+/** What was typed that stands at this place of the settings. */
+function optionOf(at: PropertyKey[]): string {
+  const setting = at.map(String).find((name) => name in OPTIONS);
+  return setting === undefined ? at.map(String).join('.') : `--${OPTIONS[setting] ?? ''}`;
 }
 
 function list(typed: string[] | undefined, own: string[], nothing: string): string[] {
@@ -116,7 +130,10 @@ function readBytes(text: string): number {
 /** The keys of a keyring, or those of them that were named. Throws `keyring-invalid` and `key-unknown`. */
 export async function readKeys(file: string, fingerprints: readonly string[]): Promise<KeyringKey[]> {
   const content = await readFile(file).catch((cause: unknown) => {
-    throw new AppError('keyring-invalid', `The keyring '${file}' cannot be read`, { cause });
+    throw new AppError('keyring-invalid', `The keyring '${file}' cannot be read: ${messageOf(cause)}`, {
+      hint: 'Keyrings of distributions lie in /usr/share/keyrings, and come with packages such as debian-archive-keyring.',
+      cause,
+    });
   });
   const keys = await readKeyring(content.subarray(0, KEYRING_MAX_BYTES + 1), `The keyring '${file}'`);
   if (fingerprints.length === 0) return keys;

@@ -22,7 +22,8 @@ const SHOWN_UNMET = 10;
 
 /** All mirrors; exit code 1 when the last update of one failed. */
 export async function showMirrors(cli: Cli, repository: Repository, json: boolean): Promise<void> {
-  const mirrors = await listMirrors(repository.pool);
+  const mirrors: Shown[] = [];
+  for (const row of await listMirrors(repository.pool)) mirrors.push(await shown(repository, row));
   if (mirrors.some(({ status }) => status === 'failed')) process.exitCode = 1;
   if (json) return printJson(cli.output, mirrors.map(mirrorItem));
   const rows = mirrors.map((row) => [
@@ -59,8 +60,8 @@ export async function showMirror(
   name: string,
   options: { url?: string; json?: boolean },
 ): Promise<void> {
-  const row = await requireMirror(repository.pool, name);
-  const isUpdating = await isMirrorBusy(repository, name);
+  const row = await shown(repository, await requireMirror(repository.pool, name));
+  const isUpdating = row.status === 'updating';
   const { root } = mirrorPlaces(repository, name);
   const url = `${(options.url ?? (await liveAddress())).replace(/\/+$/, '')}/mirror/${name}`;
   const products = productsFrom(repository.common, name);
@@ -76,20 +77,32 @@ export async function showMirror(
     ...{ sources: settings.sources, udebs: settings.udebs, languages: settings.translations },
     ...{ indexes: settings.indexes, schedule: settings.schedule, 'bytes a second': settings.bytesPerSecond },
     keys: row.keys.map(({ fingerprint, userId }) => `${fingerprint} ${userId}`).join(', '),
-    ...{ status: isUpdating ? 'updating' : row.status, error: row.error, files: row.files, bytes: row.bytes },
+    ...{ status: row.status, error: row.error, files: row.files, bytes: row.bytes },
     ...{ updated: row.succeededAt, changed: row.changedAt, next: row.nextAt, folder: root, products },
     releases: Object.entries(row.releases).map(([suite, { date }]) => `${suite}@${date}`),
   });
   for (const each of row.unmet.slice(0, SHOWN_UNMET)) cli.output.out(`unmet  ${cellText(each)}\n`);
-  cli.output.out(`\n${client.sources}\n`);
+  cli.output.out(`\n${client.sources}\n\nas a product's source: sources: [{ mirror: ${name} }]\n`);
 }
 
-function mirrorItem({ keys, ...row }: MirrorRow): object {
+interface Shown extends Omit<MirrorRow, 'status'> {
+  /** `interrupted`: an update was cut off; the next one goes on with it. */
+  status: MirrorRow['status'] | 'interrupted';
+}
+
+/** The row tells what was begun, its lock whether somebody is at it. An error is of an update that ended. */
+async function shown(repository: Repository, row: MirrorRow): Promise<Shown> {
+  const isCutOff = row.status === 'updating' && !(await isMirrorBusy(repository, row.name));
+  const status = isCutOff ? 'interrupted' : row.status;
+  return { ...row, status, error: status === 'failed' ? row.error : null };
+}
+
+function mirrorItem({ keys, ...row }: Shown): object {
   return { ...row, keys: keys.map(({ fingerprint, userId }) => ({ fingerprint, userId })) };
 }
 
 /** As sources(5) wants it; the same URIs, suites and keyring make a product's base. */
-function sourcesStanza(row: MirrorRow, url: string, root: string): string {
+function sourcesStanza(row: Shown, url: string, root: string): string {
   const { components, sources } = row.settings;
   const held = new Set(Object.values(row.releases).flatMap((release) => release.components ?? []));
   return [

@@ -5,6 +5,7 @@ import { printError, type Cli } from '../../../shared/cli/program.ts';
 import { mirrorName } from '../../../shared/protocol/names.ts';
 import type { Repository } from '../context.ts';
 import { mirrorSettings, mirrorSuites, mirrorUrl } from '../mirror/definition.ts';
+import { probeArchive } from '../mirror/probe.ts';
 import { insertMirror, listMirrors } from '../mirror/rows.ts';
 import { redefineMirror, removeMirror, updateMirror } from '../mirror/run.ts';
 import type { UpdateReport } from '../mirror/update.ts';
@@ -100,7 +101,9 @@ async function addMirror(
   const keys = await readKeys(options.keyring, options.key ?? []);
   const settings = readSettings(options, mirrorSettings.parse({}));
   const [url, suites] = [mirrorUrl(typed.url), mirrorSuites(typed.suites)];
-  await insertMirror(repository.pool, { name: name.data, url, suites, settings, keys });
+  const wanted = { name: name.data, url, suites, settings, keys };
+  if (options.unchecked !== true) await probeArchive(repository, wanted);
+  await insertMirror(repository.pool, wanted);
   cli.output.out(
     `added ${name.data}: it is filled at the service's next round, or now by: autobuilder mirror update ${name.data}\n`,
   );
@@ -115,14 +118,29 @@ async function setMirror(
   if (options.key !== undefined && options.keyring === undefined) {
     throw new AppError('mirror-keyring-missing', '--key chooses among the keys of --keyring FILE');
   }
-  await redefineMirror(repository, name, async (before) => ({
-    name,
-    url: options.url === undefined ? before.url : mirrorUrl(options.url),
-    suites: options.suite === undefined ? before.suites : mirrorSuites(options.suite),
-    settings: readSettings(options, before.settings),
-    keys: options.keyring === undefined ? before.keys : await readKeys(options.keyring, options.key ?? []),
-  }));
+  if (Object.keys(options).length === 0) {
+    throw new AppError('mirror-unchanged', 'Nothing to change was given', {
+      hint: 'See: autobuilder mirror set --help',
+    });
+  }
+  await redefineMirror(repository, name, async (before) => {
+    const wanted = {
+      name,
+      url: options.url === undefined ? before.url : mirrorUrl(options.url),
+      suites: options.suite === undefined ? before.suites : mirrorSuites(options.suite),
+      settings: readSettings(options, before.settings),
+      keys: options.keyring === undefined ? before.keys : await readKeys(options.keyring, options.key ?? []),
+    };
+    if (options.unchecked !== true && isOfArchive(options)) await probeArchive(repository, wanted);
+    return wanted;
+  });
   cli.output.out(`changed ${name}: it holds at the next update\n`);
+}
+
+/** True when the archive can tell whether it is right. */
+function isOfArchive(options: MirrorOptions & { url?: string; suite?: string[] }): boolean {
+  const { url, suite, keyring, component, architecture, auth, ca } = options;
+  return [url, suite, keyring, component, architecture, auth, ca].some((each) => each !== undefined);
 }
 
 /** One after the other; what goes wrong with one does not stop the next, and makes the exit code 1. */
@@ -165,8 +183,11 @@ function reportItem({ releases: _releases, ...report }: UpdateReport): object {
 function reportLine(report: UpdateReport, isDry: boolean): string {
   const came = `${String(report.fetchedFiles)} files, ${String(report.fetchedBytes)} bytes`;
   const holds = `${String(report.files)} files, ${String(report.bytes)} bytes`;
+  const criteria = report.unmet.filter((each) => each.startsWith('--'));
+  const relations = report.unmet.length - criteria.length;
   const unmet =
-    report.unmet.length === 0 ? '' : `; ${String(report.unmet.length)} relations without a package`;
+    (criteria.length === 0 ? '' : `; no package is meant by ${criteria.join(', ')}`) +
+    (relations === 0 ? '' : `; ${String(relations)} relations without a package`);
   if (isDry) return `${report.mirror}: would fetch ${came}; would hold ${holds}${unmet}\n`;
   const state = report.isChanged ? `generation ${String(report.generation)}` : 'unchanged';
   const gone = report.removedFiles === 0 ? '' : `; removed ${String(report.removedFiles)} files`;

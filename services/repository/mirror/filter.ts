@@ -29,7 +29,7 @@ export function matchesGlob(glob: string, name: string): boolean {
 }
 
 /** `net` means `net` and `contrib/net`; `contrib/net` means itself. */
-function matchesSection(wanted: string, section: string): boolean {
+export function matchesSection(wanted: string, section: string): boolean {
   return wanted === section || section.endsWith(`/${wanted}`);
 }
 

@@ -77,7 +77,7 @@ export async function requireSpace(places: MirrorPlaces, plan: PoolPlan): Promis
   if (plan.bytes <= free) return;
   throw new AppError(
     'disk-full',
-    `The mirror needs ${String(plan.bytes)} bytes more; ${String(Math.max(free, 0))} are free`,
+    `The mirror needs ${String(plan.bytes)} bytes more and ${String(MIN_FREE_BYTES)} to spare; ${String(bavail * bsize)} are free`,
     {
       hint: 'Make room, or set repository.mirrors.path to a larger disk.',
     },

@@ -63,9 +63,7 @@ async function fetchSigned(fetching: Fetching, suite: string, checks: ReleaseChe
       verifyDetached(detached.release, detached.signature, checks.keys, checks.now),
     );
   if (inRelease === null && detached === null) {
-    throw new AppError('mirror-file-missing', `The archive has no signed Release of '${suite}'`, {
-      hint: 'Is the address the one of sources.list, without dists/?',
-    });
+    throw release === null ? noRelease(suite) : unsigned(suite);
   }
   const files = new Map<string, Buffer>();
   if (detached) files.set('Release', detached.release).set('Release.gpg', detached.signature);
@@ -78,6 +76,22 @@ async function fetchSigned(fetching: Fetching, suite: string, checks: ReleaseChe
   const isSame = detached === null || trimmed(detached.release.toString('utf8')) === trimmed(content);
   if (isSame) return { files, text: content };
   throw new AppError('mirror-changed', `InRelease and Release of '${suite}' are not the same`);
+}
+
+function noRelease(suite: string): AppError {
+  return new AppError(
+    'mirror-file-missing',
+    `The archive has no dists/${suite}/InRelease and no Release there`,
+    {
+      hint: `Has it the suite '${suite}', and is its address as in sources.list, with neither dists/ nor suite?`,
+    },
+  );
+}
+
+function unsigned(suite: string): AppError {
+  return new AppError('mirror-file-missing', `The Release of '${suite}' is not signed`, {
+    hint: 'Only signed archives are mirrored; autobuilder import directory takes packages from others.',
+  });
 }
 
 function trimmed(text: string): string {

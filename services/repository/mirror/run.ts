@@ -1,5 +1,5 @@
 /** One update of one mirror, beside whoever else may want to: the service, or a person at the command line. */
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { AppError, hasErrno, messageOf } from '../../../shared/errors/app-error.ts';
 import { tryLockFile } from '../../../shared/files/lock.ts';
@@ -62,10 +62,19 @@ export async function removeMirror(
   await requireMirror(repository.pool, name);
   await withMirrorLock(repository, name, async (places) => {
     // The row last: a removal that is cut off can be repeated.
-    if (!options.keepFiles) await rm(places.root, { recursive: true, force: true });
+    if (!options.keepFiles) await removeFolder(places.root);
     await repository.step('mirror-files-removed');
     await deleteMirror(repository.pool, name);
   });
+}
+
+/** A folder that a disk is mounted on stays, empty. */
+async function removeFolder(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true }).catch((error: unknown) => {
+    if (!hasErrno(error, 'EBUSY')) throw error;
+  });
+  const left = await readdir(folder).catch(() => []);
+  for (const name of left) await rm(path.join(folder, name), { recursive: true, force: true });
 }
 
 /**
@@ -140,13 +149,20 @@ async function runUpdate(
     return await bringUpToDate({ repository, mirror, places, fetching, options });
   } catch (error) {
     if (!hasErrno(error, 'ENOSPC', 'EDQUOT')) throw error;
-    throw new AppError('disk-full', `The disk of '${places.root}' is full`, { cause: error });
+    throw new AppError('disk-full', `The disk of '${places.root}' is full`, {
+      hint: 'Make room, or set repository.mirrors.path to a larger disk; what came is kept, and the update goes on from there.',
+      cause: error,
+    });
   } finally {
     origin.close();
   }
 }
 
-async function openOrigin({ config }: Repository, { url, settings }: MirrorRow): Promise<Origin> {
+/** The caller closes it. Throws `mirror-auth-invalid` and `mirror-ca-invalid`. */
+export async function openOrigin(
+  { config }: Repository,
+  { url, settings }: MirrorDefinition,
+): Promise<Origin> {
   const { authFile, caFile } = settings;
   return createOrigin(url, {
     credentials: authFile === undefined ? NO_CREDENTIALS : await readCredentials(authFile),

@@ -4,6 +4,7 @@ import type { IndexedPackage } from '../indexes/kinds/scope.ts';
 import { isFiltered, type MirrorDefinition, type MirrorFilter } from './definition.ts';
 import type { Expected } from './fetch/download.ts';
 import { descriptionSum, holdsDescriptions, readDescriptions, withDescription } from './descriptions.ts';
+import { UnmetCriteria } from './criteria.ts';
 import { choose, isMeant, keyOf } from './filter.ts';
 import { readFetched, type FetchedIndex } from './indexes.ts';
 import { readBinaryStanza, readSourceStanza, type BinaryStanza, type PoolFile } from './stanzas.ts';
@@ -18,11 +19,11 @@ export interface Wanted {
   files: WantedFiles;
   /** By suite, what stands in the indexes that are written here; null for a whole mirror. */
   packages: Map<string, IndexedPackage[]> | null;
-  /** See `Choice.unmet`. */
+  /** See `Choice.unmet`, and criteria as they are typed that nothing meets. */
   unmet: string[];
 }
 
-/** Reads the indexes. Throws `index-invalid`, `mirror-sums-weak` and `mirror-index-conflict`. */
+/** Reads the indexes. Throws `index-invalid`, `mirror-sums-weak`, `mirror-index-conflict` and `mirror-filter-empty`. */
 export async function want(mirror: MirrorDefinition, indexes: readonly FetchedIndex[]): Promise<Wanted> {
   const files: WantedFiles = new Map();
   if (isFiltered(mirror)) return wantChosen(mirror.settings.filter, indexes, files);
@@ -62,9 +63,20 @@ async function wantChosen(
   for (const index of indexes.filter(({ kind }) => kind === 'sources')) {
     await readFetched(index, (text) => chosen.takeSource(index, text));
   }
+  requireSome(files, chosen.unmetCriteria);
   await chosen.describe(indexes.filter(holdsDescriptions));
   const suites = new Set(indexes.map(({ suite }) => suite));
-  return { files, unmet, packages: new Map([...suites].map((suite) => [suite, chosen.of(suite)])) };
+  const packages = new Map([...suites].map((suite) => [suite, chosen.of(suite)]));
+  return { files, packages, unmet: [...chosen.unmetCriteria, ...unmet] };
+}
+
+/** A mistyped filter must not empty a mirror that clients use. */
+function requireSome(files: WantedFiles, criteria: readonly string[]): void {
+  if (files.size > 0) return;
+  const what = criteria.length > 0 ? criteria.join(', ') : 'all criteria together';
+  throw new AppError('mirror-filter-empty', `No package of the archive is meant by ${what}`, {
+    hint: 'Change the filter: autobuilder mirror set NAME --package ...; `--package all` takes that limit back.',
+  });
 }
 
 /** For each architecture, over all suites: a dependency may be met by another suite. */
@@ -95,12 +107,18 @@ class Chosen {
   readonly #keys: ReadonlySet<string>;
   readonly #files: WantedFiles;
   readonly #sources = new Set<string>();
+  readonly #criteria: UnmetCriteria;
   readonly #bySuite = new Map<string, Map<string, IndexedPackage>>();
 
   constructor(filter: MirrorFilter, keys: ReadonlySet<string>, files: WantedFiles) {
     this.#filter = filter;
+    this.#criteria = new UnmetCriteria(filter);
     this.#keys = keys;
     this.#files = files;
+  }
+
+  get unmetCriteria(): string[] {
+    return this.#criteria.left;
   }
 
   of(suite: string): IndexedPackage[] {
@@ -109,6 +127,7 @@ class Chosen {
 
   takeBinary(index: FetchedIndex, text: string): void {
     const stanza = readBinaryStanza(text);
+    this.#criteria.see(stanza);
     const kind = index.kind === 'udebs' ? 'udeb' : 'deb';
     const isChosen = kind === 'udeb' ? isMeant(this.#filter, stanza) : this.#keys.has(keyOf(stanza));
     if (!isChosen) return;
@@ -121,6 +140,7 @@ class Chosen {
   /** The sources of what is chosen, and those that the patterns mean by name when nothing else is asked. */
   takeSource(index: FetchedIndex, text: string): void {
     const { name, version, section, files } = readSourceStanza(text);
+    this.#criteria.see({ name, section, priority: null });
     const isOf = this.#sources.has(`${name} ${version}`);
     if (!isOf && !isMeant(this.#filter, { name, section, priority: null })) return;
     for (const file of files) addFile(this.#files, file);

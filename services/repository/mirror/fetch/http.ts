@@ -99,7 +99,9 @@ function connectionError(url: URL, error: NodeJS.ErrnoException): AppError {
     isTls ? 'mirror-tls' : 'mirror-unreachable',
     `${url.origin} cannot be reached: ${why}`,
     {
-      ...(isTls ? { hint: 'A CA of your own is given with --ca FILE.' } : {}),
+      hint: isTls
+        ? 'A CA of your own is given with --ca FILE.'
+        : 'Is the address right, and the archive up? The proxy variables of the environment hold, see docs/mirror.md.',
       cause: error,
     },
   );
