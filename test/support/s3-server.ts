@@ -16,7 +16,7 @@ import path from 'node:path';
 import { signatureProblem } from './s3-signature.ts';
 
 /** Small, so that every listing is one of many pages. */
-const PAGE_KEYS = 7;
+const PAGE_KEYS = 20;
 export const S3_KEY_ID = 'AKIDEXAMPLE';
 export const S3_SECRET = 'a-secret-that-nobody-may-see';
 const STATUS = {
