@@ -3,7 +3,7 @@
  * once. Every contender is held to the same: its own program, whatever it starts, and its database's server.
  */
 import { spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { openSync, closeSync } from 'node:fs';
 import { minimalEnvironment } from '../../shared/process/run.ts';
 
@@ -129,16 +129,32 @@ function sampleMemory(read: () => Promise<number>): { stop(): Promise<number> } 
   };
 }
 
-/** A process and all below it. */
+/** A process and all below it; one that has not begun a program of its own yet is left out. */
 async function tree(root: number): Promise<number[]> {
-  const pids = [root];
-  for (let at = 0; at < pids.length && pids.length < MAX_TREE; at += 1) {
-    const pid = String(pids[at]);
-    const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
-    pids.push(...children.split(' ').filter(Boolean).map(Number));
-    // Node starts children from its main thread only, and so does everything else here.
+  const found = [{ pid: root, command: await commandOf(root) }];
+  for (let at = 0; at < found.length && found.length < MAX_TREE; at += 1) {
+    const { pid, command } = found[at] as (typeof found)[number];
+    for (const child of await childrenOf(pid)) {
+      const own = await commandOf(child);
+      // Between fork and exec it is its parent once more, page by page, and would be counted twice.
+      if (own !== command) found.push({ pid: child, command: own });
+    }
   }
-  return pids;
+  return found.map((each) => each.pid);
+}
+
+async function commandOf(pid: number): Promise<string> {
+  return readFile(`/proc/${String(pid)}/cmdline`, 'utf8').catch(() => '');
+}
+
+/** Of all its threads. */
+async function childrenOf(pid: number): Promise<number[]> {
+  const tasks = `/proc/${String(pid)}/task`;
+  const threads = await readdir(tasks).catch(() => []);
+  const lists = await Promise.all(
+    threads.map((thread) => readFile(`${tasks}/${thread}/children`, 'utf8').catch(() => '')),
+  );
+  return lists.flatMap((list) => list.split(' ').filter(Boolean).map(Number));
 }
 
 /**
