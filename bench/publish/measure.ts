@@ -131,13 +131,13 @@ function sampleMemory(read: () => Promise<number>): { stop(): Promise<number> } 
 
 /** A process and all below it; one that has not begun a program of its own yet is left out. */
 async function tree(root: number): Promise<number[]> {
-  const found = [{ pid: root, command: await commandOf(root) }];
+  const found = [{ pid: root, program: await commandOf(root) }];
   for (let at = 0; at < found.length && found.length < MAX_TREE; at += 1) {
-    const { pid, command } = found[at] as (typeof found)[number];
+    const { pid, program } = found[at] as (typeof found)[number];
     for (const child of await childrenOf(pid)) {
       const own = await commandOf(child);
       // Between fork and exec it is its parent once more, page by page, and would be counted twice.
-      if (own !== command) found.push({ pid: child, command: own });
+      if (own !== program) found.push({ pid: child, program: own });
     }
   }
   return found.map((each) => each.pid);
