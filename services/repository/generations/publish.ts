@@ -78,9 +78,10 @@ export async function publish(
     ...{ shape: JSON.stringify(shape), datedAt: date },
   });
   await repository.step('generation-preparing');
+  const named = await namesOf(lock.client, [...changes.add, ...changes.remove]);
   const content = {
     ...{ shape, date, signer: repository.signer },
-    changed: [...(await namesOf(lock.client, [...changes.add, ...changes.remove])), ...overrides.changed],
+    changed: named && [...named, ...overrides.changed],
     listing: () => listingAfter(lock.client, changes),
     packages: async (wanted: Wanted) =>
       withOverrides(lock.client, changes, await packagesAfter(lock.client, changes, wanted)),

@@ -99,8 +99,12 @@ export async function markLive(database: Queryable, at: At, number: number): Pro
   return rowCount ?? 0;
 }
 
-/** What decides where these packages are indexed. */
-export async function namesOf(database: Queryable, ids: readonly string[]): Promise<IndexedChange[]> {
+/** Far more than any one source has; an import of that many makes all indexes anew. */
+const MAX_NAMED = 20_000;
+
+/** What decides where these packages are indexed; null for so many that nothing would be taken over anyway. */
+export async function namesOf(database: Queryable, ids: readonly string[]): Promise<IndexedChange[] | null> {
+  if (ids.length > MAX_NAMED) return null;
   const { rows } = await database.query<IndexedChange>(
     'select id, component, kind, name, architecture from packages where id = any($1::bigint[])',
     [ids],

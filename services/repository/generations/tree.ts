@@ -19,8 +19,8 @@ export interface GenerationContent {
   shape: ReleaseShape;
   date: Date;
   signer: Signer;
-  /** Every package that comes or goes. */
-  changed: readonly IndexedChange[];
+  /** Every package that comes or goes; null: too many to name. */
+  changed: readonly IndexedChange[] | null;
   /** Everything that the queue will hold. */
   listing(): Promise<readonly IndexedChange[]>;
   packages(wanted: Wanted): Promise<readonly IndexedPackage[]>;

@@ -30,8 +30,8 @@ export interface IndexWork {
   /** Where states are kept, one folder a generation. */
   states: string;
   date: Date;
-  /** Every package that comes, goes or is shown in another way. */
-  changed: readonly IndexedChange[];
+  /** Every package that comes, goes or is shown in another way; null: too many to name. */
+  changed: readonly IndexedChange[] | null;
   /** Everything that the queue will hold, in any order. */
   listing(): Promise<readonly IndexedChange[]>;
   /** What the queue will hold of some of it. */
@@ -65,7 +65,8 @@ export function previousPlaces(work: IndexWork): { generation: string; stateFold
 
 /** From what the generation before left; null when that cannot be used. */
 export async function planChanges(work: IndexWork, workFolder: string): Promise<Plan | null> {
-  if (!work.previous) return null;
+  const { changed } = work;
+  if (!work.previous || !changed) return null;
   const state = await readState(work.states, work.previous.number);
   if (state?.shape !== shapeOf(work)) return null;
   const plan: Plan = new Map();
@@ -74,10 +75,10 @@ export async function planChanges(work: IndexWork, workFolder: string): Promise<
     if (!kind) return null;
     plan.set(entry.path, { kind, entry });
   }
-  const names = [...new Set(work.changed.map((each) => each.name))];
+  const names = [...new Set(changed.map((each) => each.name))];
   if (names.length > MAX_CHANGED_NAMES) return null;
   const after = names.length > 0 ? await work.packages({ names }) : [];
-  await Promise.all(KINDS.map((kind) => planKind(work, { kind, state, plan, after, workFolder })));
+  await Promise.all(KINDS.map((kind) => planKind(work, { kind, state, plan, changed, after, workFolder })));
   for (const planned of plan.values()) {
     if ('entry' in planned && !(await canReuse(planned.entry, previousPlaces(work), work.offer))) return null;
   }
@@ -88,15 +89,17 @@ interface KindPlan {
   kind: IndexKind;
   state: IndexState;
   plan: Plan;
+  changed: readonly IndexedChange[];
   after: readonly IndexedPackage[];
   workFolder: string;
 }
 
 /** The kind's indexes that the changes touch. Throws `index-stale`. */
-async function planKind(work: IndexWork, { kind, state, plan, after, workFolder }: KindPlan): Promise<void> {
-  const standing = byPath(after, kind, work.scope);
+async function planKind(work: IndexWork, one: KindPlan): Promise<void> {
+  const { kind, state, plan, workFolder } = one;
+  const standing = byPath(one.after, kind, work.scope);
   const rules = { ...kind, forms: kind.forms(work.offer.compression) };
-  const touched = [...byPath(work.changed, kind, work.scope)].map(async ([indexPath, changed]) => {
+  const touched = [...byPath(one.changed, kind, work.scope)].map(async ([indexPath, changed]) => {
     const change = { changed, after: standing.get(indexPath) ?? [] };
     const edits = await kind.edits(change, contextOf(work, workFolder));
     const before = beforeOf(work, state, indexPath);
