@@ -14,9 +14,15 @@ import { currentNumber, generationFolder, isWritten } from './tree.ts';
 import { forgetPreparing, newestGeneration, preparingNumbers } from './rows.ts';
 
 /**
+ * More than publishes that follow each other closely are ever dated ahead: the clock was wrong, and apt refuses such a
+ * Release as not valid yet.
+ */
+const AHEAD_MS = 2 * 60_000;
+
+/**
  * Brings (queue, product) to a whole state: forgets generations that were never staged, finishes a
  * switch that was cut off, lets go of old snapshots, and publishes when there is no generation yet, its folder
- * is lost, the configuration changed or its Valid-Until is half over. The caller holds the `publish` lock.
+ * is lost, the configuration changed, its Valid-Until is half over or its Date still to come. The caller holds the `publish` lock.
  */
 export async function recover(repository: Repository, lock: QueueLock): Promise<void> {
   const places = placesOf(repository.home, lock.queue, lock.product);
@@ -51,7 +57,9 @@ async function dueCause(repository: Repository, lock: QueueLock): Promise<string
   if (!(await isWritten(places, newest.number))) return 'repair';
   if (newest.shape !== JSON.stringify(shape)) return 'configuration';
   if (await overridesDue(lock)) return 'override';
-  return isRenewalDue(shape, newest.datedAt ?? newest.createdAt, repository.now()) ? 'renewal' : null;
+  const date = newest.datedAt ?? newest.createdAt;
+  const isAhead = date.getTime() > repository.now().getTime() + AHEAD_MS;
+  return isAhead || isRenewalDue(shape, date, repository.now()) ? 'renewal' : null;
 }
 
 /** Said at each sweep, as long as it holds; clients see the identity of before meanwhile. */

@@ -1,4 +1,4 @@
-import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, mkdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { FastifyInstance } from 'fastify';
@@ -55,6 +55,17 @@ describe('the live server', () => {
     '/pool/',
   ])('keeps what lies outside or is hidden: %s', async (url) => {
     expect(await status(url)).toBeGreaterThanOrEqual(400);
+  });
+
+  it.each([
+    ['a day that has passed', -24, 206],
+    ['a day to come, which no file is of', 24, 200],
+  ])('resumes what is unchanged since: %s', async (_, hours, expected) => {
+    const url = `/pool/${NAME.replace('+', '%2b')}`;
+    await utimes(path.join(root, 'devel/pool', NAME), new Date('2026-01-01'), new Date('2026-01-01'));
+    const since = new Date(Date.now() + hours * 3600_000).toUTCString();
+    const headers = { range: 'bytes=3-', 'if-range': since };
+    expect((await server.inject({ method: 'GET', url, headers })).statusCode).toBe(expected);
   });
 
   it('answers ranges', async () => {

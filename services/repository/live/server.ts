@@ -3,7 +3,13 @@
  * no listings but what lies there as a page. It reads live and nothing else.
  */
 import fastifyStatic, { type FastifyStaticOptions } from '@fastify/static';
-import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import {
+  fastify,
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyRequest,
+} from 'fastify';
 import path from 'node:path';
 import type { CommonConfig } from '../../../shared/config/common.ts';
 import type { Logger } from '../../../shared/log/logger.ts';
@@ -55,6 +61,15 @@ function staticFiles(
   };
 }
 
+/**
+ * apt resumes an InRelease that it refused with that file's Date in If-Range. A date still to come (a clock was wrong)
+ * matches no file, but the static files below would take it for newer than each: apt then keeps what it refused.
+ */
+async function ignoreRangeFromTheFuture({ raw: { headers } }: FastifyRequest): Promise<void> {
+  const since = headers['if-range'];
+  if (typeof since === 'string' && Date.parse(since) > Date.now()) delete headers.range;
+}
+
 /** Not yet listening. `root` and `mirrors` must be there. */
 export async function buildLiveServer(options: {
   root: string;
@@ -72,6 +87,7 @@ export async function buildLiveServer(options: {
     logController: new LogController({ disableRequestLogging: true }),
     ...{ bodyLimit: MAX_BODY_BYTES, requestTimeout: REQUEST_TIMEOUT_MS, forceCloseConnections: true },
   });
+  server.addHook('onRequest', ignoreRangeFromTheFuture);
   await server.register(fastifyStatic, staticFiles(options.root, '/', cacheControl));
   if (options.mirrors !== undefined) {
     // A name in somebody else's archive may get another content one day: only a sum is for ever.
