@@ -63,22 +63,32 @@ async function takeSets(
     await checkSets(repository, places, { work, most: MAX_SETS_PER_GENERATION }),
   );
   together.sort(bySourceThenVersion);
-  await settlePaths(together.flatMap(copiesOf), work);
+  await asTroubleOf(repository, together, () => settlePaths(together.flatMap(copiesOf), work));
   const holdings = new Holdings(lock);
-  const admitted = await admitAll(repository, holdings, together);
+  const touched = new Set<string>();
+  const admitted = await admitAll(repository, holdings, together, touched);
   if (admitted.length === 0) return false;
-  await repository.step('sets-in-pool');
-  try {
+  await asTroubleOf(repository, admitted, async () => {
+    await settlePaths(touched, placesOf(repository.home, lock.queue, lock.product).root);
+    await repository.step('sets-in-pool');
     await publishSets(repository, lock, holdings, admitted);
+  });
+  return true;
+}
+
+/** An error in work that sets have in common is noted with each of them, and goes on its way. */
+async function asTroubleOf(
+  repository: Repository,
+  sets: readonly Waiting[],
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work();
   } catch (error) {
-    await noteTrouble(
-      repository,
-      admitted.map(({ record }) => record.id),
-      error,
-    );
+    const ids = sets.map(({ record }) => record.id);
+    await noteTrouble(repository, ids, error);
     throw error;
   }
-  return true;
 }
 
 /** The copies of a set's files, and the folders that hold their names. */
@@ -86,13 +96,13 @@ function copiesOf({ set }: Waiting): string[] {
   return [...set.files.map(({ taken }) => taken.file), set.work, path.dirname(set.work)];
 }
 
-/** One after the other, for each is held against what those before it changed. */
+/** One after the other, for each is held against what those before it changed; `touched`: see `placeIntoPool`. */
 async function admitAll(
   repository: Repository,
   holdings: Holdings,
   sets: readonly Waiting[],
+  touched: Set<string>,
 ): Promise<Waiting[]> {
-  const touched = new Set<string>();
   const admitted: Waiting[] = [];
   for (const each of sets) {
     const done = await guarded(repository, each.set.place, async () => {
@@ -107,7 +117,6 @@ async function admitAll(
     });
     if (done === true) admitted.push(each);
   }
-  await settlePaths(touched, placesOf(repository.home, holdings.lock.queue, holdings.lock.product).root);
   return admitted;
 }
 
