@@ -6,8 +6,9 @@ const common = {
   globalSetup: ['test/support/global-setup.ts'],
   // Tests start real children and change the environment: a process for each file.
   pool: 'forks' as const,
-  // A real part that starts on a busy machine of two cores; what takes longer says so itself.
-  testTimeout: 60_000,
+  // A real part that starts on a busy machine of two cores; what takes longer says so itself. In the long form
+  // whatever is random is tried a hundred times as often.
+  testTimeout: process.env['AUTOBUILDER_LONG'] ? 30 * 60_000 : 60_000,
   hookTimeout: 120_000,
 };
 
