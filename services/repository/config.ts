@@ -14,6 +14,9 @@ const snapshotKeeping = z.strictObject({
   days: z.number().nonnegative().optional(),
 });
 
+/** A hundred years: longer is a slip of the hand, and more than the database's intervals hold. */
+export const MAX_GRACE_HOURS = 876_000;
+
 /** Section `repository`. Every default works on one machine with everything embedded. */
 export const repositorySection = z.strictObject({
   /** /healthz and /metrics; port 0 takes a free one. Never for the internet. */
@@ -32,7 +35,7 @@ export const repositorySection = z.strictObject({
   /** Where rqp syncs to; default one, `$AUTOBUILDER_HOME/live`. */
   targets: liveTargets.optional(),
   /** A pool file that nothing needs any more stays so long: clients may still hold an index that names it. */
-  poolGraceHours: z.number().nonnegative().default(24),
+  poolGraceHours: z.number().nonnegative().max(MAX_GRACE_HOURS).default(24),
   /** by-hash files stay on targets so long after the last index that named them: for clients that hold it. */
   byHashHours: z.number().nonnegative().default(24),
   /** Generations that stay readable at `<queue>/snapshot/<timestamp>/`, see docs/generations.md. */

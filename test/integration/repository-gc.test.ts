@@ -7,6 +7,7 @@ import { startService } from '../../services/repository/service.ts';
 import { waitFor } from '../support/wait.ts';
 import { createRqp } from '../../services/repository/sync/rqp.ts';
 import { collectGarbage, type GarbageReport } from '../../services/repository/upkeep/gc.ts';
+import { commandLine } from './repository-command-line.ts';
 import {
   handOver,
   makeAptClient,
@@ -227,4 +228,10 @@ test('the service collects by its schedule', async () => {
 test('metrics say how many files went', async () => {
   const text = await repository.metrics.registry.metrics();
   expect(text).toMatch(/autobuilder_repository_pool_removed_total\{queue="devel"\} [1-9]/);
+});
+
+test.each(['-1', 'soon', '', '99999999999'])('--grace %j is refused in words of its own', async (hours) => {
+  const ended = await commandLine(repository, ['gc', '--dry-run', '--grace', hours]);
+  expect(ended).toMatchObject({ code: 1, out: '' });
+  expect(ended.err).toContain(`--grace is a number of hours from 0 to 876000, not '${hours}'`);
 });

@@ -2,6 +2,7 @@
 import { AppError } from '../../../shared/errors/app-error.ts';
 import type { Cli } from '../../../shared/cli/program.ts';
 import { printJson, printTable, type Cell } from '../../../shared/cli/output.ts';
+import { MAX_GRACE_HOURS } from '../config.ts';
 import { collectAll, type GarbageFile, type GarbageReport } from '../upkeep/gc.ts';
 import { withRepository } from './context.ts';
 
@@ -58,8 +59,12 @@ function fileItem({ path, size, unusedSince, dueAt }: GarbageFile): object {
   return { path, size, unusedSince, dueAt };
 }
 
+/** Throws `hours-invalid`. */
 function readHours(text: string): number {
   const hours = Number(text);
-  if (text.trim() !== '' && hours >= 0 && Number.isFinite(hours)) return hours;
-  throw new AppError('hours-invalid', `--grace is a number of hours, not '${text}'`);
+  if (text.trim() !== '' && hours >= 0 && hours <= MAX_GRACE_HOURS) return hours;
+  throw new AppError(
+    'hours-invalid',
+    `--grace is a number of hours from 0 to ${String(MAX_GRACE_HOURS)}, not '${text}'`,
+  );
 }
