@@ -73,7 +73,13 @@ export async function findGeneration(database: Queryable, at: At, text: string):
     [at.queue, at.product, date ? null : text, date],
   );
   if (rows[0]) return rows[0].number;
-  throw new AppError('generation-unknown', `${at.queue} has no generation ${text} of ${at.product}`);
+  throw generationUnknown(at, text);
+}
+
+function generationUnknown({ queue, product }: { queue: string; product: string }, which: string): AppError {
+  return new AppError('generation-unknown', `${queue} has no generation ${which} of ${product}`, {
+    hint: `autobuilder generation list ${queue} --product ${product} shows them.`,
+  });
 }
 
 function readSnapshotName(text: string): Date | null {
@@ -171,10 +177,7 @@ async function requireKnown(database: Queryable, at: At, from: number, to: numbe
   );
   for (const number of [from, to]) {
     if (rows.some((row) => row.number === number)) continue;
-    throw new AppError(
-      'generation-unknown',
-      `${at.queue} has no generation ${String(number)} of ${at.product}`,
-    );
+    throw generationUnknown(at, String(number));
   }
   const unknown = rows.find((row) => !row.changesKnown && row.number > Math.min(from, to));
   if (unknown) {

@@ -108,6 +108,7 @@ describe('history', () => {
   ])('%j says what is wrong', async (args, words) => {
     const { code, err } = await commandLine(repository, args);
     expect([code, err]).toEqual([1, expect.stringContaining(words)]);
+    expect(err).toContain('\nhint: ');
   });
 
   test('what was published before changes were kept is not guessed', async () => {
