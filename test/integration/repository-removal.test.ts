@@ -95,6 +95,9 @@ test('a dry run lists what would leave and what could not be installed any more'
       { kind: 'deb', name: 'app', version: '1.0', architecture: 'amd64', missing: 'lib (>= 1)' },
     ],
   });
+  const told = (await autobuilder('devel', 'lib', '--dry-run')).stdout.toString();
+  expect(told).toContain('refused without --force: 1 of what stays could not be installed');
+  expect((await autobuilder('devel', 'spare', '--dry-run')).stdout.toString()).toContain('as before');
   expect(await sources()).toEqual(['app', 'lib', 'spare']);
 });
 

@@ -76,8 +76,12 @@ function showPlan(cli: Cli, wanted: Removal, plan: RemovalPlan, options: Options
   const rows = plan.remove.map((each) => [each.kind, each.name, each.version, each.architecture]);
   printTable(cli.output, ['KIND', 'PACKAGE', 'VERSION', 'ARCHITECTURE'], rows, '');
   printLosses(cli, plan);
+  const harm =
+    plan.losses.length === 0
+      ? 'everything that stays could be installed and built as before'
+      : `refused without --force: ${String(plan.losses.length)} of what stays could not be installed or built any more`;
   cli.output.out(
-    `would remove ${String(rows.length)} packages from ${wanted.queue}/${wanted.product}; ${String(plan.losses.length)} others could not be installed or built any more\n`,
+    `would remove ${String(rows.length)} packages from ${wanted.queue}/${wanted.product}; ${harm}\n`,
   );
 }
 
