@@ -81,6 +81,8 @@ async function accept(cli: Cli, repository: Repository, name: string, options: A
   }
   if (options.json) return printJson(cli.output, { ...state, isHeld: options.dryRun === true });
   printChanges(cli, state);
-  const end = options.dryRun ? 'nothing was accepted' : 'accepted: the next sweep of the queue publishes it';
+  const end = options.dryRun
+    ? 'nothing was accepted'
+    : 'accepted: the next sweep of the queue publishes it (restart the service if it began before the configuration changed)';
   cli.output.out(`${end}\n`);
 }

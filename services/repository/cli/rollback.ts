@@ -99,6 +99,6 @@ function warnOfDowngrades(cli: Cli, { differences }: RollbackPlan): void {
   ).length;
   if (count === 0) return;
   cli.output.err(
-    `note: apt neither downgrades nor removes by itself: who has installed any of ${String(count)} packages keeps it until a newer version comes, or says apt install PACKAGE=VERSION\n`,
+    `note: apt neither downgrades nor removes by itself: who has installed ${count === 1 ? 'that package' : `any of these ${String(count)} packages`} keeps it until a newer version comes, or says apt install PACKAGE=VERSION\n`,
   );
 }
