@@ -160,10 +160,26 @@ test('one order that cannot be carried out now does not stop the next', async ()
   const right = await insertOrder({ source: 'right' });
   repository.crashAfter('order-linked');
   await proc.run();
-  expect((await rowOf(left)).status).toBe('accepted');
+  expect(await rowOf(left)).toMatchObject({
+    ...{ status: 'accepted', reason_code: 'repository-error' },
+    reason: 'The repository could not carry it out and tries again each minute. Its log says more.',
+  });
   expect((await rowOf(right)).status).toBe('done');
   await proc.run();
-  expect((await rowOf(left)).status).toBe('done');
+  expect(await rowOf(left)).toMatchObject({ status: 'done', reason_code: null, reason: null });
+});
+
+test('a publish that fails says so on each of its orders, until they are done', async () => {
+  const sources = ['one', 'two'];
+  for (const source of sources) await arrive({ source });
+  const ids = await Promise.all(sources.map((source) => insertOrder({ source })));
+  repository.crashAfter('generation-written');
+  await proc.run();
+  const waiting = { status: 'accepted', reason_code: 'repository-error' };
+  expect(await Promise.all(ids.map(rowOf))).toMatchObject([waiting, waiting]);
+  await proc.run();
+  const done = { status: 'done', reason: null };
+  expect(await Promise.all(ids.map(rowOf))).toMatchObject([done, done]);
 });
 
 test('while garage has no schema, an order waits and says so', async () => {

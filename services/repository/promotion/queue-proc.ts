@@ -19,6 +19,7 @@ import { batches, type Batch } from './batches.ts';
 import { checkNames } from './plan.ts';
 import { moveOrder, noteWaiting, openOrder, openOrders } from './rows.ts';
 import { takePromotion, takeRemoval, takeRollback, type Taken } from './take.ts';
+import { noteOrderTrouble } from './trouble.ts';
 
 /** A queue manager may be publishing a large set; past this the orders wait for the next sweep. */
 const LOCK_WAIT_MS = 30_000;
@@ -39,8 +40,10 @@ export function createQueueProc(repository: Repository, onPublished: () => void)
         if (await carryOut(repository, batch)) onPublished();
       } catch (error) {
         const { queue, product, orders } = batch;
-        const facts = { queue, product, orders: orders.map((order) => order.id) };
+        const ids = orders.map((order) => order.id);
+        const facts = { queue, product, orders: ids };
         repository.log.error({ err: error, ...facts }, 'orders failed, tried again at the next sweep');
+        await noteOrderTrouble(repository, ids, error);
       }
     }
   };
@@ -139,6 +142,7 @@ async function fail(repository: Repository, order: OrderRow, error: unknown): Pr
   }
   if (!(error instanceof AppError) || !REFUSALS.includes(error.code)) {
     log.error({ err: error, ...facts }, 'order failed, tried again at the next sweep');
+    await noteOrderTrouble(repository, [order.id], error);
     return;
   }
   const open = await openOrder(pool, order.id);
