@@ -189,7 +189,7 @@ describe('every kind of target', () => {
     expect((await devel('folder')).asked).toBeNull();
   });
 
-  test('a file of ours that is damaged is never sent', async () => {
+  test('a file of ours that is damaged is never sent, and keeps nothing new from being sent', async () => {
     const file = path.join(places.pool, 'main/s/second/second_1.0_amd64.deb');
     const good = await readFile(file);
     await rm(file);
@@ -197,9 +197,17 @@ describe('every kind of target', () => {
     await askForSync(all(), { queue: 'devel', target: 'daemon', verify: true });
     await createRqp(all()).run();
     expect(await devel('daemon')).toMatchObject({ errorCode: 'pool-file-damaged', health: 'degraded' });
-    expect(
-      await readFile(path.join(daemon.folder, 'devel/pool/bookworm/main/s/second/second_1.0_amd64.deb')),
-    ).toEqual(good);
+    const there = path.join(daemon.folder, 'devel/pool/bookworm/main/s/second/second_1.0_amd64.deb');
+    expect(await readFile(there)).toEqual(good);
+    // News does not wait for somebody to mend it, and what was asked for is not forgotten.
+    await publishOne('news');
+    await waitFor('the news', async () => {
+      await createRqp(all(), { retryFirstMs: 0 }).run();
+      const { generation, newest } = await devel('daemon');
+      return generation === newest;
+    });
+    expect(await devel('daemon')).toMatchObject({ errorCode: 'pool-file-damaged', health: 'degraded' });
+    expect(await readFile(there)).toEqual(good);
     await writeFile(file, good);
     await askForSync(all(), { queue: 'devel' });
     await createRqp(all()).run();

@@ -3,16 +3,15 @@ import { realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { transaction } from '../../../shared/database/pool.ts';
 import { wake } from '../../../shared/database/listen.ts';
-import { AppError } from '../../../shared/errors/app-error.ts';
-import { hashFile } from '../../../shared/files/hash-file.ts';
-import { joinInside } from '../../../shared/files/safe-path.ts';
+import type { AppError } from '../../../shared/errors/app-error.ts';
 import { GARAGE_CHANNEL } from '../../../shared/protocol/tables.ts';
 import type { Repository } from '../context.ts';
 import { markLive } from '../generations/rows.ts';
 import { placesOf } from '../places.ts';
 import { CLEAN_EVERY_MS, cleanTarget } from './clean.ts';
 import { insertDeliveries } from './hooks/rows.ts';
-import { changedPoolFiles, filesBelow, type SyncJob, type SyncMode, type TargetStore } from './job.ts';
+import { damagedError, damagedFiles, isFreeOf } from './damage.ts';
+import { changedPoolFiles, type SyncJob, type SyncMode, type TargetStore } from './job.ts';
 import { asksForAll, clearMarker, isTouchedAgain, seeMarker, touchName, type SeenMarker } from './marker.ts';
 import {
   generationEverywhere,
@@ -49,13 +48,23 @@ export async function syncOne(
     mode !== 'changed' || number !== state.generation || state.failures > 0 || isUnseen(seen, state);
   const isCleaning = isCleanDue(state, repository.now());
   if (!isNews && !isCleaning) return;
-  const job = await makeJob(repository, at, { mode, number, before: state.generation, generation });
+  const wanted = { number, before: state.generation, generation };
+  let job = await makeJob(repository, at, { ...wanted, mode });
   const store = storeOf(target, signal);
+  let damage: AppError | null = null;
   if (isNews) {
     const startedMs = performance.now();
     await noteTry(repository.pool, target, at);
     await repository.step('sync-noted');
-    if (mode === 'verify') await verifyStaging(repository, job);
+    if (mode === 'verify') {
+      const damaged = await damagedFiles(repository, job);
+      if (damaged.length > 0) {
+        // What is new does not wait until somebody has mended what is old.
+        job = await makeJob(repository, at, { ...wanted, mode: 'changed' });
+        damage = damagedError(job, damaged);
+        if (number === state.generation || !isFreeOf(job, damaged)) throw damage;
+      }
+    }
     await store.check(job);
     await repository.step('sync-checked');
     const sent = await store.send(job);
@@ -64,21 +73,22 @@ export async function syncOne(
     const done = {
       generation: number,
       marker: seen && touchName(seen),
-      asked: state.askedAt,
+      asked: damage ? null : state.askedAt,
       sent,
       durationMs,
     };
     await transaction(repository.pool, async (client) => {
       await noteSuccess(client, target, at, done);
-      if (number !== state.generation) await insertDeliveries(client, target, at, { ...done, mode });
+      if (number !== state.generation) await insertDeliveries(client, target, at, { ...done, mode: job.mode });
     });
     await repository.step('sync-recorded');
     repository.metrics.syncSeconds.observe(durationMs / 1000);
     repository.metrics.syncs.inc({ result: 'ok', target: target.name });
-    const facts = { ...at, target: target.name, number, mode, ...sent };
+    const facts = { ...at, target: target.name, number, mode: job.mode, ...sent };
     repository.log.info({ ...facts, durationMs: Math.round(durationMs) }, 'target is up to date');
   }
   await settle(repository, at, seen);
+  if (damage) throw damage;
   if (isCleaning || mode !== 'changed') await clean(repository, target, store, job);
 }
 
@@ -120,21 +130,6 @@ async function makeJob(
     generations: places.generations,
     step: (name) => repository.step(name),
   };
-}
-
-/** A damaged file of ours must not take the place of a good one there. */
-async function verifyStaging(repository: Repository, job: SyncJob): Promise<void> {
-  for (const file of await filesBelow(job.pool)) {
-    const { rows } = await repository.pool.query<{ sha256: string }>(
-      'select sha256 from pool_files where product = $1 and path = $2',
-      [job.product, file],
-    );
-    const { sums } = await hashFile(joinInside(job.pool, file), ['sha256']);
-    if (rows[0]?.sha256 === sums['sha256']) continue;
-    throw new AppError('pool-file-damaged', `${job.queue}: ${file} is not the file that was published`, {
-      hint: 'Nothing was sent; see: autobuilder check.',
-    });
-  }
 }
 
 /**
