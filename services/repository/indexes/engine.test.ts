@@ -4,7 +4,7 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ReleaseIndex } from '../../../shared/debian/indexes.ts';
-import { isBoundary } from './chunks/chunked-index.ts';
+import { isSegmentStart } from './chunks/chunked-index.ts';
 import { makeIndexes } from './engine.ts';
 import type { Offer } from './write.ts';
 import type { IndexedPackage, IndexScope } from './kinds/scope.ts';
@@ -96,10 +96,10 @@ function made(
   const each = { component: 'main', kind, name, version, architecture, stanza };
   return { ...each, id: keyOf(each) };
 }
-/** Some at the beginning of a chunk, some that all share, long ones, and bytes that are no letters. */
+/** Some at the beginning of a segment, some that all share, long ones, and bytes that are no letters. */
 const PATHS = [
   ...Array.from({ length: 4_000 }, (_, at) => `usr/share/${at.toString(36)}`).filter((each) =>
-    isBoundary(each, 256),
+    isSegmentStart(each, 256),
   ),
   ...[
     'usr/bin',

@@ -30,7 +30,7 @@ const NOTHING_NEW = Promise.resolve(new PackedChunks());
 /** Writes the indexes and says what Release must list. */
 export async function makeIndexes(work: IndexWork): Promise<ReleaseIndex[]> {
   const entries = (await changeAll(work)) ?? (await makeAll(work));
-  await writeState(work.states, { version: 4, number: work.number, shape: shapeOf(work), indexes: entries });
+  await writeState(work.states, { version: 5, number: work.number, shape: shapeOf(work), indexes: entries });
   return entries.flatMap((entry) => releaseEntries(entry));
 }
 

@@ -67,7 +67,7 @@ const indexEntry = z.strictObject({
 export type IndexEntry = z.infer<typeof indexEntry>;
 
 const stateSchema = z.strictObject({
-  version: z.literal(4),
+  version: z.literal(5),
   number: z.number().int(),
   /** Scope and offer: another one means other files. */
   shape: z.string(),

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import {
   changeChunks,
   compareNames,
-  isBoundary,
+  isSegmentStart,
   makeChunks,
   packChunks,
   type Chunk,
@@ -50,8 +50,12 @@ const forms = (chunks: readonly Chunk[]): Record<string, Buffer> => ({
 });
 
 /** As a generation does it: what is new is packed. */
-async function changed(before: Chunk[], edits: ReadonlyMap<string, Edit>): Promise<Chunk[]> {
-  const chunks = await changeChunks(before, edits, rules, (chunk) => chunk.text);
+async function changed(
+  before: Chunk[],
+  edits: ReadonlyMap<string, Edit>,
+  own: ChunkRules = rules,
+): Promise<Chunk[]> {
+  const chunks = await changeChunks(before, edits, own, (chunk) => chunk.text);
   const made = await packChunks(
     chunks.filter((chunk) => !('packed' in chunk)),
     () => rules.forms,
@@ -105,6 +109,14 @@ describe('a chunked index', () => {
     expect(after.filter((chunk) => !before.includes(chunk))).toHaveLength(1);
   });
 
+  it('has no chunk that is many times the average', async () => {
+    const content = new Map(Array.from({ length: 20_000 }, (_, at) => [`package-${String(at)}`, 1]));
+    const chunks = await allChunks(sorted(content), { ...rules, forms: ['gz'] });
+    const keys = chunks.map((chunk) => groupsOf(chunk.text).length);
+    expect(Math.max(...keys)).toBeLessThan(4 * rules.keysPerChunk);
+    expect(20_000 / keys.length).toBeGreaterThan(rules.keysPerChunk / 2);
+  });
+
   it('is what its parts say, in every form', async () => {
     const content = new Map(Array.from({ length: 700 }, (_, at) => [`p${String(at)}`, at]));
     const { text, gz, xz, zstd } = forms(await allChunks(sorted(content), rules));
@@ -147,11 +159,12 @@ describe('a chunked index', () => {
   });
 
   it('has the same bytes by any history as made anew', async () => {
-    // Names at chunk borders are where mistakes would be, so half of them are.
-    const all = Array.from({ length: 20_000 }, (_, at) => `n${at.toString(36)}`);
+    // Names where segments begin are where mistakes would be, so a third of them are; chunks of few names.
+    const few = { ...rules, keysPerChunk: 4 };
+    const all = Array.from({ length: 2_000 }, (_, at) => `n${at.toString(36)}`);
     const names = [
-      ...all.filter((name) => isBoundary(name, rules.keysPerChunk)).slice(0, 12),
-      ...all.filter((name) => !isBoundary(name, rules.keysPerChunk)).slice(0, 12),
+      ...all.filter((name) => isSegmentStart(name, few.keysPerChunk)).slice(0, 12),
+      ...all.filter((name) => !isSegmentStart(name, few.keysPerChunk)).slice(0, 24),
     ];
     const change = fc.record({
       name: fc.constantFrom(...names),
@@ -162,9 +175,9 @@ describe('a chunked index', () => {
       maxLength: 8,
     });
     await fc.assert(
-      fc.asyncProperty(history, async (steps) => {
-        const content = new Map<string, number>();
-        let chunks: Chunk[] = [];
+      fc.asyncProperty(fc.subarray(names), history, async (first, steps) => {
+        const content = new Map(first.map((name) => [name, 1]));
+        let chunks = await allChunks(sorted(content), few);
         for (const step of steps) {
           for (const { name, version } of step) {
             if (version === null) content.delete(name);
@@ -176,9 +189,9 @@ describe('a chunked index', () => {
               return [name, version === undefined ? null : stanza(name, version)] as const;
             }),
           );
-          chunks = await changed(chunks, changes);
+          chunks = await changed(chunks, changes, few);
         }
-        const anew = await allChunks(sorted(content), rules);
+        const anew = await allChunks(sorted(content), few);
         expect(chunks.map((chunk) => chunk.first)).toEqual(anew.map((chunk) => chunk.first));
         expect(forms(chunks)).toEqual(forms(anew));
       }),

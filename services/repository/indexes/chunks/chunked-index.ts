@@ -1,7 +1,8 @@
 /**
  * An index as sorted chunks, each with its packed forms beside it, so that a change compresses the chunks it
  * touches and no others. Where chunks begin depends on the keys in the index alone, never on its history: an
- * index that was changed a thousand times has the same bytes as one made anew.
+ * index that was changed a thousand times has the same bytes as one made anew. It depends on those of one segment,
+ * too: a change looks no further.
  */
 import { FORM_NAMES, FORMS, type FormName, type Packed } from '../forms/form.ts';
 
@@ -39,15 +40,34 @@ export interface ChunkRules {
 /** Packed in one go: bounds the memory, and feeds a compressor of several threads. */
 const CHUNKS_PER_PACKING = 24;
 
-/** True where a chunk begins. FNV-1a over the key: stable for ever, even over all keys. */
-export function isBoundary(name: string, keysPerChunk: number): boolean {
+/** Chunks in a segment, on average: a change reads a segment to see where its chunks begin now. */
+const CHUNKS_PER_SEGMENT = 4;
+
+/** FNV-1a over the key, mixed: stable for ever, even over all keys. */
+function hashOf(name: string): number {
   let hash = 0x811c9dc5;
   for (let at = 0; at < name.length; at += 1) {
     hash = Math.imul(hash ^ name.charCodeAt(at), 0x01000193) >>> 0;
   }
   // The low bits of names that differ in the last letter only follow each other; mix them.
   hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) >>> 0;
-  return (hash >>> 8) % keysPerChunk === 0;
+  return hash >>> 8;
+}
+
+/** True for a key that begins a segment wherever it stands: what comes before it says nothing of what comes after. */
+export function isSegmentStart(name: string, keysPerChunk: number): boolean {
+  return hashOf(name) % (keysPerChunk * CHUNKS_PER_SEGMENT) === 0;
+}
+
+/**
+ * True when a chunk ends before this key, having `keys` so far. Chance alone would make chunks of many times the
+ * average, and those are touched most: within a segment one ends soon after it has keys enough.
+ */
+function isBoundary(name: string, keys: number, keysPerChunk: number): boolean {
+  const hash = hashOf(name);
+  if (hash % (keysPerChunk * CHUNKS_PER_SEGMENT) === 0) return true;
+  const least = Math.ceil((keysPerChunk * 5) / 8);
+  return keys >= least && hash % Math.max(1, keysPerChunk - least) === 0;
 }
 
 /** By code units, as the groups of every index are sorted. */
@@ -78,8 +98,8 @@ export async function* makeChunks(
 }
 
 /**
- * The chunks after `edits`, by key; `textOf` reads one that an edit falls into. Untouched chunks are the same
- * objects, in the same order; new ones are to be packed.
+ * The chunks after `edits`, by key; `textOf` reads those of a segment that an edit falls into. Chunks that stay as
+ * they are are the same objects, in the same order; new ones are to be packed.
  */
 export async function changeChunks<T extends Pick<Chunk, 'first'>>(
   chunks: readonly T[],
@@ -87,25 +107,53 @@ export async function changeChunks<T extends Pick<Chunk, 'first'>>(
   rules: ChunkRules,
   textOf: (chunk: T) => Buffer | Promise<Buffer>,
 ): Promise<(T | PlainChunk)[]> {
-  const touched = touchedChunks(chunks, edits);
   const sorted = [...edits].sort(([a], [b]) => compareNames(a, b));
   const changed: (T | PlainChunk)[] = [];
-  for (let at = 0; at < Math.max(chunks.length, 1);) {
-    if (chunks.length > 0 && !touched.has(at)) {
-      changed.push(chunks[at] as T);
-      at += 1;
+  for (const { from, end, isTouched } of runsOf(chunks, edits, rules)) {
+    const old = chunks.slice(from, end);
+    if (!isTouched) {
+      changed.push(...old);
       continue;
     }
-    let end = at;
-    while (touched.has(end)) end += 1;
-    end = Math.max(end, at + 1);
-    const texts = await Promise.all(chunks.slice(at, end).map(async (chunk) => textOf(chunk)));
+    const texts = await Promise.all(old.map(async (chunk) => textOf(chunk)));
     const groups = texts.flatMap((text) => rules.groupsOf(text));
     const own = takeUntil(sorted, chunks[end]?.first);
-    for await (const each of split(merge(groups, own), rules)) changed.push(each);
-    at = end;
+    for await (const each of split(merge(groups, own), rules)) {
+      const same = old.findIndex((chunk, at) => chunk.first === each.first && texts[at]?.equals(each.text));
+      changed.push(old[same] ?? each);
+    }
   }
   return changed;
+}
+
+/** Chunks `from` to `end` that are looked at together. */
+interface Run {
+  from: number;
+  end: number;
+  isTouched: boolean;
+}
+
+/** Segments; one whose own beginning may leave together with the one before it, since they may become one. */
+function runsOf(
+  chunks: readonly Pick<Chunk, 'first'>[],
+  edits: ReadonlyMap<string, Edit>,
+  { keysPerChunk }: ChunkRules,
+): Run[] {
+  if (chunks.length === 0) return [{ from: 0, end: 0, isTouched: true }];
+  const touched = new Set([...edits.keys()].map((name) => chunkOf(chunks, name)));
+  const runs: Run[] = [];
+  for (const [at, { first }] of chunks.entries()) {
+    const run = runs.at(-1);
+    const edit = edits.get(first);
+    const mayLeave = edit !== undefined && !Buffer.isBuffer(edit);
+    if (!run || (isSegmentStart(first, keysPerChunk) && !mayLeave)) {
+      runs.push({ from: at, end: at + 1, isTouched: touched.has(at) });
+    } else {
+      run.end = at + 1;
+      run.isTouched ||= touched.has(at);
+    }
+  }
+  return runs;
 }
 
 async function* split(
@@ -114,7 +162,7 @@ async function* split(
 ): AsyncGenerator<PlainChunk> {
   let part: Group[] = [];
   for await (const group of groups) {
-    if (part.length > 0 && isBoundary(group.name, keysPerChunk)) {
+    if (part.length > 0 && isBoundary(group.name, part.length, keysPerChunk)) {
       yield joined(part);
       part = [];
     }
@@ -125,24 +173,6 @@ async function* split(
 
 function joined(part: readonly Group[]): PlainChunk {
   return { first: part[0]?.name ?? '', text: Buffer.concat(part.map((group) => group.text)) };
-}
-
-/**
- * Numbers of the chunks that an edit falls into. A chunk whose own beginning may leave takes the one before
- * along, since they may become one.
- */
-function touchedChunks(
-  chunks: readonly Pick<Chunk, 'first'>[],
-  edits: ReadonlyMap<string, Edit>,
-): Set<number> {
-  const touched = new Set<number>();
-  if (chunks.length === 0) touched.add(0);
-  for (const [name, edit] of edits) {
-    const at = chunkOf(chunks, name);
-    touched.add(at);
-    if (!Buffer.isBuffer(edit) && at > 0 && chunks[at]?.first === name) touched.add(at - 1);
-  }
-  return touched;
 }
 
 /** The last chunk whose first key is not after `name`; the first one for what comes before all. */
