@@ -4,7 +4,7 @@
  * the first change both sums are one, so a change costs one pass over the old content and no more.
  */
 import { createHash, type Hash } from 'node:crypto';
-import { open, utimes, type FileHandle } from 'node:fs/promises';
+import { closeSync, futimesSync, openSync, readSync, writeSync } from 'node:fs';
 import { AppError } from '../../../../shared/errors/app-error.ts';
 
 /** Bytes of the old file; ranges of `keep` and `drop`, in order, are its whole content. */
@@ -21,7 +21,7 @@ export interface StitchJob {
   operations: readonly Operation[];
   /** SHA256 of the old content. */
   expected: string | null;
-  /** Written durably; null: only the sums are wanted. */
+  /** Null: only the sums are wanted. */
   target: string | null;
   /** Modification time of the target, in milliseconds since 1970. */
   dateMs: number;
@@ -35,31 +35,36 @@ export interface FileSums {
   md5: string | null;
 }
 
-/** Read and written at once. */
-const PIECE_BYTES = 1024 * 1024;
+/** Read and written at once: what is read is still in the processor's cache when it is summed and written. */
+const PIECE_BYTES = 256 * 1024;
 
-/** Does the job; throws `index-stale` when the old content is not what it was. */
-export async function runJob(job: StitchJob): Promise<FileSums> {
-  const source = job.source === null ? null : await openOld(job.source);
+/**
+ * Does the job without a pause; the target is whole, but not durable yet. Throws `index-stale` when the old content is
+ * not what it was.
+ */
+export function runJob(job: StitchJob): FileSums {
+  const source = job.source === null ? null : openOld(job.source);
   try {
-    const target = job.target === null ? null : await open(job.target, 'w', 0o644);
+    const target = job.target === null ? null : openSync(job.target, 'w', 0o644);
     try {
-      const sums = await runOperations(job, source, target);
-      await target?.sync();
-      return sums;
+      return runOperations(job, source, target);
     } finally {
-      await target?.close();
-      if (job.target !== null) await utimes(job.target, job.dateMs / 1000, job.dateMs / 1000);
+      if (target !== null) {
+        futimesSync(target, job.dateMs / 1000, job.dateMs / 1000);
+        closeSync(target);
+      }
     }
   } finally {
-    await source?.close();
+    if (source !== null) closeSync(source);
   }
 }
 
-async function openOld(file: string): Promise<FileHandle> {
-  return open(file, 'r').catch((cause: unknown) => {
+function openOld(file: string): number {
+  try {
+    return openSync(file, 'r');
+  } catch (cause) {
     throw new AppError('index-stale', `${file} cannot be read`, { cause });
-  });
+  }
 }
 
 /** The sums of old and new content, one object until they part. */
@@ -103,24 +108,19 @@ class Sums {
   }
 }
 
-async function runOperations(
-  job: StitchJob,
-  source: FileHandle | null,
-  target: FileHandle | null,
-): Promise<FileSums> {
+function runOperations(job: StitchJob, source: number | null, target: number | null): FileSums {
   const sums = new Sums(job.withMd5);
-  const reading = { job, source, buffers: makeBuffers(job) };
+  const buffer = Buffer.allocUnsafe(Math.min(PIECE_BYTES, largestRange(job)));
   for (const operation of job.operations) {
     if ('put' in operation) {
       sums.put(operation.put);
-      await target?.writeFile(operation.put);
+      if (target !== null) writeAll(target, operation.put);
     } else if ('drop' in operation) {
-      for await (const bytes of pieces(reading, operation.drop)) sums.drop(bytes);
+      for (const bytes of pieces(job, source, operation.drop, buffer)) sums.drop(bytes);
     } else {
-      for await (const bytes of pieces(reading, operation.keep)) {
-        const written = target?.writeFile(bytes);
+      for (const bytes of pieces(job, source, operation.keep, buffer)) {
         sums.keep(bytes);
-        await written;
+        if (target !== null) writeAll(target, bytes);
       }
     }
   }
@@ -131,40 +131,30 @@ async function runOperations(
   return made;
 }
 
-interface Reading {
-  job: StitchJob;
-  source: FileHandle | null;
-  /** Two, of one size. */
-  buffers: readonly Buffer[];
-}
-
-function makeBuffers({ operations }: StitchJob): Buffer[] {
+function largestRange({ operations }: StitchJob): number {
   const lengths = operations.map((each) => {
     if ('put' in each) return 0;
     return ('keep' in each ? each.keep : each.drop).length;
   });
-  const size = Math.min(PIECE_BYTES, Math.max(0, ...lengths));
-  return [Buffer.allocUnsafe(size), Buffer.allocUnsafe(size)];
+  return lengths.reduce((most, length) => Math.max(most, length), 0);
 }
 
-/** The next piece is read while one is worked on; each is good until the one after it is asked for. */
-async function* pieces({ job, source, buffers }: Reading, { from, length }: Range): AsyncGenerator<Buffer> {
-  const read = async (done: number, turn: number): Promise<Buffer | null> => {
-    const buffer = buffers[turn % 2] as Buffer;
-    if (done >= length) return null;
+/** Each piece is good until the next one is asked for. */
+function* pieces(
+  job: StitchJob,
+  source: number | null,
+  { from, length }: Range,
+  buffer: Buffer,
+): Generator<Buffer> {
+  for (let done = 0; done < length;) {
     const wanted = Math.min(buffer.length, length - done);
-    const bytesRead = (await source?.read(buffer, 0, wanted, from + done))?.bytesRead ?? 0;
+    const bytesRead = source === null ? 0 : readSync(source, buffer, 0, wanted, from + done);
     if (bytesRead === 0) throw new AppError('index-stale', `${job.source ?? ''} ends too early`);
-    return buffer.subarray(0, bytesRead);
-  };
-  let next = read(0, 0);
-  let done = 0;
-  for (let turn = 1; ; turn += 1) {
-    const piece = await next;
-    if (piece === null) return;
-    done += piece.length;
-    next = read(done, turn);
-    next.catch(() => undefined); // told when it is its turn
-    yield piece;
+    yield buffer.subarray(0, bytesRead);
+    done += bytesRead;
   }
+}
+
+function writeAll(target: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length;) done += writeSync(target, bytes, done, bytes.length - done);
 }

@@ -1,5 +1,5 @@
 /** The thread that stitches large files. */
 import { answerAll } from '../../threads/thread.ts';
-import { runJob } from './run-job.ts';
+import { runJob, type StitchJob } from './run-job.ts';
 
-answerAll(runJob);
+answerAll((job: StitchJob) => Promise.resolve().then(() => runJob(job)));
