@@ -231,6 +231,18 @@ DebOverride: override
     expect(proposal).toContain("# Suite was 'stable' and becomes 'bookworm'");
   });
 
+  test('a folder that is none of reprepro, and one without packages, are said to be that', async () => {
+    const repository = await freshRepository();
+    const folder = path.join(repository.home.root, 'mistyped');
+    await expect(openSource('reprepro', folder, {})).rejects.toMatchObject({ code: 'import-root-missing' });
+    await mkdir(folder);
+    await writeFile(path.join(folder, 'README'), 'no package\n');
+    await expect(openSource('reprepro', folder, {})).rejects.toMatchObject({ code: 'reprepro-conf-missing' });
+    await expect(openSource('directory', folder, {})).rejects.toMatchObject({ code: 'import-empty' });
+    await addPackages(repository, path.join(folder, 'below'), { source: 'hello', version: '2.0' });
+    await expect(bring(repository, ['directory', folder])).resolves.toMatchObject({ refused: 0, generation: 2 });
+  });
+
   test('what is not exported yet, and an index that is not what Release says, are named with the next step', async () => {
     const repository = await freshRepository();
     const base = path.join(repository.home.root, 'reprepro');

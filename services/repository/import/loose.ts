@@ -19,6 +19,12 @@ export async function* walkPackages(root: string, refuse: Refuse): AsyncGenerato
   yield* walk(root, '', 0, refuse);
 }
 
+/** True when there is one at least. */
+export async function hasPackages(root: string): Promise<boolean> {
+  for await (const _each of walkPackages(root, () => undefined)) return true;
+  return false;
+}
+
 /** How many there are. */
 export async function countPackages(root: string): Promise<number> {
   let count = 0;

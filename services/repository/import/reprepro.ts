@@ -11,7 +11,7 @@ const MAX_CONF_BYTES = 4 * 1024 * 1024;
 
 /**
  * Opens the distribution (by codename or suite). `given` is reprepro's base folder, or the folder it exports to.
- * Throws `import-root-missing`, `reprepro-not-exported` and what {@link openTree} throws.
+ * Throws `import-root-missing`, `reprepro-not-exported`, `reprepro-conf-missing` and what {@link openTree} throws.
  */
 export async function openReprepro(given: string, distribution: string | undefined): Promise<ImportSource> {
   const base = await rootFolder(given);
@@ -20,8 +20,14 @@ export async function openReprepro(given: string, distribution: string | undefin
   const known = await configured(base);
   const missing = known.filter((codename) => !trees.some((tree) => tree.name === codename));
   if (distribution !== undefined && missing.includes(distribution)) throw notExported(distribution);
-  if (trees.length === 0) throw notExported(known[0] ?? 'anything');
+  if (trees.length === 0) throw known[0] === undefined ? notReprepros(given) : notExported(known[0]);
   return openTree('reprepro', root, withoutUnknown(trees, known), distribution);
+}
+
+function notReprepros(given: string): AppError {
+  return new AppError('reprepro-conf-missing', `There is no conf/distributions in '${given}'`, {
+    hint: "Give reprepro's base folder, or for packages in any folders: autobuilder import directory",
+  });
 }
 
 function notExported(codename: string): AppError {
