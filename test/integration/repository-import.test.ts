@@ -240,7 +240,10 @@ DebOverride: override
     await expect(openSource('reprepro', folder, {})).rejects.toMatchObject({ code: 'reprepro-conf-missing' });
     await expect(openSource('directory', folder, {})).rejects.toMatchObject({ code: 'import-empty' });
     await addPackages(repository, path.join(folder, 'below'), { source: 'hello', version: '2.0' });
-    await expect(bring(repository, ['directory', folder])).resolves.toMatchObject({ refused: 0, generation: 2 });
+    await expect(bring(repository, ['directory', folder])).resolves.toMatchObject({
+      refused: 0,
+      generation: 2,
+    });
   });
 
   test('what is not exported yet, and an index that is not what Release says, are named with the next step', async () => {

@@ -79,7 +79,8 @@ export async function syncOne(
     };
     await transaction(repository.pool, async (client) => {
       await noteSuccess(client, target, at, done);
-      if (number !== state.generation) await insertDeliveries(client, target, at, { ...done, mode: job.mode });
+      if (number !== state.generation)
+        await insertDeliveries(client, target, at, { ...done, mode: job.mode });
     });
     await repository.step('sync-recorded');
     repository.metrics.syncSeconds.observe(durationMs / 1000);
