@@ -35,8 +35,8 @@ export interface CheckedSet {
 }
 
 /**
- * Takes the set's files over into `work`, not durable yet, and checks them. Throws an AppError that says what is wrong with
- * the set (its code goes into `sets.reason_code`); any other error is ours.
+ * Takes the set's files over into `work`, not durable yet, and checks them. Throws an AppError that says what is wrong
+ * with the set (its code goes into `sets.reason_code`); any other error is ours.
  */
 export async function checkSet(
   place: SetPlace,

@@ -20,11 +20,12 @@ import { publish } from '../generations/publish.ts';
 import { recover } from '../generations/recover.ts';
 import { withQueueLock, type QueueLock } from '../locks.ts';
 import { placesOf } from '../places.ts';
+import { UNFORESEEN } from '../trouble.ts';
 import { checkSets, guarded, type Waiting } from './check-sets.ts';
 import { listSets, type SetPlace } from './folder.ts';
 import { admit, ADMIT_REFUSALS } from './admit.ts';
 import { quarantine } from './quarantine.ts';
-import { noteTrouble, UNFORESEEN } from './trouble.ts';
+import { noteTrouble } from './trouble.ts';
 import { decideSet } from './set-rows.ts';
 
 /** Sets in one generation: bounds the disk that copies take; the rest waits for the next one. */

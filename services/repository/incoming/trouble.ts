@@ -3,11 +3,9 @@
  * the package's: the set stays in incoming, its row and health say why, and the next sweep tries again.
  */
 import type { Queryable } from '../../../shared/database/pool.ts';
-import { AppError, hasErrno } from '../../../shared/errors/app-error.ts';
 import type { Repository } from '../context.ts';
+import { troubleOf, type TroubleWords } from '../trouble.ts';
 
-/** Of an error that is neither a full disk nor one with a code of ours. */
-export const UNFORESEEN = 'repository-error';
 /** Sets that health names; one reason is mostly that of all. */
 const MAX_SHOWN = 20;
 
@@ -19,16 +17,12 @@ export interface WaitingSet {
   reason: string;
 }
 
-function reasonOf(error: unknown): { code: string; reason: string } {
-  if (hasErrno(error, 'ENOSPC', 'EDQUOT')) {
-    const reason =
-      "The repository's disk is full. The set waits and is tried again: make room, nothing else is needed.";
-    return { code: 'disk-full', reason };
-  }
-  const why = error instanceof AppError ? `: ${error.message}` : '';
-  const reason = `The repository cannot take it in now and tries again${why}. Its log says more.`;
-  return { code: error instanceof AppError ? error.code : UNFORESEEN, reason };
-}
+const WORDS: TroubleWords = {
+  whenFull:
+    "The repository's disk is full. The set waits and is tried again: make room, nothing else is needed.",
+  otherwise: (why) =>
+    `The repository cannot take it in now and tries again${why && `: ${why}`}. Its log says more.`,
+};
 
 /** Keeps the reason with the rows of sets that are not decided; that it cannot be kept is no further trouble. */
 export async function noteTrouble(
@@ -36,7 +30,7 @@ export async function noteTrouble(
   ids: readonly string[],
   error: unknown,
 ): Promise<void> {
-  const { code, reason } = reasonOf(error);
+  const { code, reason } = troubleOf(error, WORDS);
   try {
     await repository.pool.query(
       `update sets set reason_code = $2, reason = $3 where id = any($1::uuid[]) and status = 'incoming'`,

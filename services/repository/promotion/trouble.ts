@@ -2,11 +2,15 @@
  * Why an order that nothing speaks against is not carried out: a full disk, a signer that does not answer. That is
  * ours: the order stays open, its row says why, and the next sweep tries again.
  */
-import { AppError, hasErrno } from '../../../shared/errors/app-error.ts';
 import type { Repository } from '../context.ts';
+import { troubleOf, type TroubleWords } from '../trouble.ts';
 
-/** Of an error that is neither a full disk nor one with a code of ours. */
-const UNFORESEEN = 'repository-error';
+const WORDS: TroubleWords = {
+  whenFull:
+    "The repository's disk is full. The order is carried out once there is room; nothing else is needed.",
+  otherwise: (why) =>
+    `The repository could not carry it out and tries again each minute${why && `: ${why.replace(/\.$/, '')}`}. Its log says more.`,
+};
 
 /** Keeps the reason with orders that are still open; that it cannot be kept is no further trouble. */
 export async function noteOrderTrouble(
@@ -14,7 +18,7 @@ export async function noteOrderTrouble(
   ids: readonly string[],
   error: unknown,
 ): Promise<void> {
-  const { code, reason } = reasonOf(error);
+  const { code, reason } = troubleOf(error, WORDS);
   try {
     await repository.pool.query(
       `update orders set reason_code = $2, reason = $3
@@ -24,16 +28,4 @@ export async function noteOrderTrouble(
   } catch (failure) {
     repository.log.warn({ err: failure }, 'why orders wait could not be recorded');
   }
-}
-
-function reasonOf(error: unknown): { code: string; reason: string } {
-  if (hasErrno(error, 'ENOSPC', 'EDQUOT')) {
-    const reason =
-      "The repository's disk is full. The order is carried out once there is room; nothing else is needed.";
-    return { code: 'disk-full', reason };
-  }
-  const isOurs = error instanceof AppError;
-  const why = isOurs ? `: ${error.message.replace(/\.$/, '')}` : '';
-  const reason = `The repository could not carry it out and tries again each minute${why}. Its log says more.`;
-  return { code: isOurs ? error.code : UNFORESEEN, reason };
 }
