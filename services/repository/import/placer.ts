@@ -1,9 +1,8 @@
 /** Places files in a thread of its own: the disk's work, while the database does its own. */
-import { Worker } from 'node:worker_threads';
 import { AppError } from '../../../shared/errors/app-error.ts';
 import type { PlaceOutcome, PlaceScope } from './placer-thread.ts';
 import type { ReadFile } from './read-package.ts';
-import { askThread } from '../threads/thread.ts';
+import { askThread, startThread } from '../threads/thread.ts';
 
 /** Copies of the largest archives' files, some thousands at a time, on a slow disk. */
 const TIMEOUT_MS = 6 * 60 * 60_000;
@@ -16,11 +15,8 @@ export interface Placer {
 }
 
 export function startPlacer(scope: PlaceScope): Placer {
-  const worker = new Worker(new URL('./placer-thread.ts', import.meta.url), {
-    workerData: scope,
-    // Flags that the main thread was started with may be none for threads.
-    execArgv: [],
-  });
+  const module = new URL('./placer-thread.ts', import.meta.url);
+  const worker = startThread(module, { data: scope });
   return {
     place: async (items) => {
       const outcomes = await askThread<PlaceOutcome[]>(worker, items, TIMEOUT_MS);

@@ -1,9 +1,8 @@
 /** Reads candidates in several threads; what kills a thread is one package's fault and ends nothing. */
-import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import type { ReadScope } from './read-package.ts';
 import type { ReadOutcome, ReadTask } from './reader-thread.ts';
-import { askThread } from '../threads/thread.ts';
+import { askThread, startThread, threadCount } from '../threads/thread.ts';
 
 /** More readers than this wait for the disk and the database, not for a processor. */
 const MAX_THREADS = 8;
@@ -22,12 +21,12 @@ export interface Readers {
 }
 
 export function startReaders(scope: ReadScope): Readers {
-  const threads = Math.min(MAX_THREADS, Math.max(1, availableParallelism()));
+  const threads = threadCount(MAX_THREADS);
   const workers: (Worker | null)[] = Array.from({ length: threads }, () => null);
   let isClosed = false;
   const ask = async (thread: number, tasks: readonly ReadTask[]): Promise<ReadOutcome[] | null> => {
     if (isClosed) throw new Error('the readers are closed');
-    const worker = (workers[thread] ??= startThread(scope));
+    const worker = (workers[thread] ??= startReader(scope));
     const outcomes = await askThread<ReadOutcome[]>(worker, tasks, BATCH_TIMEOUT_MS);
     if (outcomes === null) {
       if (isClosed) throw new Error('the readers are closed');
@@ -61,11 +60,7 @@ function diedOf({ candidate }: ReadTask): ReadOutcome {
   return { status: 'refused', stamp: '', code: 'package-too-costly', reason };
 }
 
-function startThread(scope: ReadScope): Worker {
-  return new Worker(new URL('./reader-thread.ts', import.meta.url), {
-    workerData: scope,
-    resourceLimits: { maxOldGenerationSizeMb: THREAD_HEAP_MB, maxYoungGenerationSizeMb: THREAD_YOUNG_MB },
-    // Flags that the main thread was started with may be none for threads.
-    execArgv: [],
-  });
+function startReader(data: ReadScope): Worker {
+  const module = new URL('./reader-thread.ts', import.meta.url);
+  return startThread(module, { data, limits: { heapMb: THREAD_HEAP_MB, youngMb: THREAD_YOUNG_MB } });
 }

@@ -1,8 +1,10 @@
 /** Threads for work that takes a processor for long, so that the service answers meanwhile. */
-import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { createSlots } from '../slots.ts';
-import { askThread } from './thread.ts';
+import { askThread, startThread, threadCount } from './thread.ts';
+
+/** What they work on lies outside their heaps. */
+const YOUNG_MB = 2;
 
 export interface PoolOptions {
   /** Of the module that answers, see `answerAll`. */
@@ -20,13 +22,9 @@ export interface PoolOptions {
  */
 export function createThreadPool<A>(options: PoolOptions): (question: object) => Promise<A | null> {
   const idle = new Set<Worker>();
-  const slots = createSlots(Math.min(options.most, Math.max(1, availableParallelism())));
+  const slots = createSlots(threadCount(options.most));
   const start = (): Worker => {
-    const worker = new Worker(options.module, {
-      resourceLimits: { maxOldGenerationSizeMb: options.heapMb, maxYoungGenerationSizeMb: 2 },
-      // Flags that the main thread was started with may be none for threads.
-      execArgv: [],
-    });
+    const worker = startThread(options.module, { limits: { heapMb: options.heapMb, youngMb: YOUNG_MB } });
     worker.once('exit', () => idle.delete(worker));
     worker.on('error', () => idle.delete(worker)); // whoever asked it is told
     return worker;

@@ -1,6 +1,7 @@
 /** Threads that are asked one question at a time. */
 import { once } from 'node:events';
-import { parentPort, type Worker } from 'node:worker_threads';
+import { availableParallelism } from 'node:os';
+import { parentPort, Worker } from 'node:worker_threads';
 import { AppError, messageOf } from '../../../shared/errors/app-error.ts';
 
 /** What is left of an error that crosses over: a known one's code, or the system's. */
@@ -11,6 +12,33 @@ interface Failure {
 }
 
 type Answer<T> = { found: T } | { failed: Failure };
+
+export interface ThreadOptions {
+  /** What it finds as `workerData`. */
+  data?: unknown;
+  limits?: {
+    heapMb: number;
+    /** Of its heap, for what is soon done with: kept small, or each thread would grow by tens of megabytes. */
+    youngMb: number;
+  };
+}
+
+/** Starts a thread of a module that answers, see {@link answerAll}. */
+export function startThread(module: URL, { data, limits }: ThreadOptions): Worker {
+  return new Worker(module, {
+    workerData: data,
+    ...(limits && {
+      resourceLimits: { maxOldGenerationSizeMb: limits.heapMb, maxYoungGenerationSizeMb: limits.youngMb },
+    }),
+    // Flags that the main thread was started with may be none for threads.
+    execArgv: [],
+  });
+}
+
+/** So many threads as the machine has processors for, `most` at the most. */
+export function threadCount(most: number): number {
+  return Math.min(most, Math.max(1, availableParallelism()));
+}
 
 /**
  * What the thread answers; null when it ended, or did not answer within `timeoutMs`. Throws what its work threw: the
