@@ -15,6 +15,12 @@ export interface Range {
 
 export type Operation = { keep: Range } | { drop: Range } | { put: Uint8Array };
 
+/** Bytes that it reads or puts. */
+export function lengthOf(operation: Operation): number {
+  if ('put' in operation) return operation.put.length;
+  return ('keep' in operation ? operation.keep : operation.drop).length;
+}
+
 export interface StitchJob {
   /** The old file; null when there is none, and nothing to keep or drop. */
   source: string | null;
@@ -132,11 +138,7 @@ function runOperations(job: StitchJob, source: number | null, target: number | n
 }
 
 function largestRange({ operations }: StitchJob): number {
-  const lengths = operations.map((each) => {
-    if ('put' in each) return 0;
-    return ('keep' in each ? each.keep : each.drop).length;
-  });
-  return lengths.reduce((most, length) => Math.max(most, length), 0);
+  return operations.reduce((most, each) => ('put' in each ? most : Math.max(most, lengthOf(each))), 0);
 }
 
 /** Each piece is good until the next one is asked for. */

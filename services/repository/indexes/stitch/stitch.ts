@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { settlePaths } from '../../../../shared/files/settle.ts';
 import { createThreadPool } from '../../threads/pool.ts';
-import { runJob, type FileSums, type StitchJob } from './run-job.ts';
+import { lengthOf, runJob, type FileSums, type StitchJob } from './run-job.ts';
 
 /** From so many bytes on a thread is worth the question: some milliseconds of sums. */
 const LARGE_BYTES = 4 * 1024 * 1024;
@@ -26,9 +26,5 @@ export async function stitch(job: StitchJob): Promise<FileSums> {
 }
 
 function bytesOf({ operations }: StitchJob): number {
-  const lengths = operations.map((each) => {
-    if ('put' in each) return each.put.length;
-    return ('keep' in each ? each.keep : each.drop).length;
-  });
-  return lengths.reduce((sum, length) => sum + length, 0);
+  return operations.reduce((sum, each) => sum + lengthOf(each), 0);
 }
