@@ -28,6 +28,6 @@ export function isFreeOf({ poolFiles }: SyncJob, damaged: readonly string[]): bo
 export function damagedError({ queue }: SyncJob, [first = '', ...others]: readonly string[]): AppError {
   const more = others.length === 0 ? '' : ` (and ${String(others.length)} more)`;
   return new AppError('pool-file-damaged', `${queue}: ${first} is not the file that was published${more}`, {
-    hint: 'Only what is new was sent; see: autobuilder check.',
+    hint: 'Nothing but what is new is sent until it is mended; see: autobuilder check.',
   });
 }

@@ -48,23 +48,15 @@ export async function syncOne(
     mode !== 'changed' || number !== state.generation || state.failures > 0 || isUnseen(seen, state);
   const isCleaning = isCleanDue(state, repository.now());
   if (!isNews && !isCleaning) return;
-  const wanted = { number, before: state.generation, generation };
-  let job = await makeJob(repository, at, { ...wanted, mode });
+  const whole = await makeJob(repository, at, { mode, number, before: state.generation, generation });
   const store = storeOf(target, signal);
   let damage: AppError | null = null;
   if (isNews) {
     const startedMs = performance.now();
     await noteTry(repository.pool, target, at);
     await repository.step('sync-noted');
-    if (mode === 'verify') {
-      const damaged = await damagedFiles(repository, job);
-      if (damaged.length > 0) {
-        // What is new does not wait until somebody has mended what is old.
-        job = await makeJob(repository, at, { ...wanted, mode: 'changed' });
-        damage = damagedError(job, damaged);
-        if (number === state.generation || !isFreeOf(job, damaged)) throw damage;
-      }
-    }
+    const { job, damage: found } = await soundPart(repository, at, whole);
+    damage = found;
     await store.check(job);
     await repository.step('sync-checked');
     const sent = await store.send(job);
@@ -90,7 +82,7 @@ export async function syncOne(
   }
   await settle(repository, at, seen);
   if (damage) throw damage;
-  if (isCleaning || mode !== 'changed') await clean(repository, target, store, job);
+  if (isCleaning || mode !== 'changed') await clean(repository, target, store, whole);
 }
 
 /** True when the marker was touched and this target has not been there for it. */
@@ -116,21 +108,37 @@ async function modeOf(state: SyncState, seen: SeenMarker | null, marker: string)
 async function makeJob(
   repository: Repository,
   at: At,
-  wanted: { mode: SyncMode; number: number; before: number | null; generation: string },
+  { mode, number, before, generation }: Pick<SyncJob, 'mode' | 'number' | 'before' | 'generation'>,
 ): Promise<SyncJob> {
   const places = placesOf(repository.home, at.queue, at.product);
-  const { mode, number, before } = wanted;
   const poolFiles =
     mode === 'changed' && before !== null
       ? await changedPoolFiles(repository.pool, at, before, number)
       : null;
   return {
     ...at,
-    ...wanted,
+    ...{ mode, number, before, generation },
     ...{ staging: repository.home.staging, root: places.root, pool: places.pool, poolFiles },
     generations: places.generations,
     step: (name) => repository.step(name),
   };
+}
+
+/**
+ * What of a job may be sent: all of it, or what is new alone where staging's own pool is damaged, which must not keep
+ * that back. Throws the damage where nothing may be sent.
+ */
+async function soundPart(
+  repository: Repository,
+  at: At,
+  whole: SyncJob,
+): Promise<{ job: SyncJob; damage: AppError | null }> {
+  const damaged = whole.mode === 'verify' ? await damagedFiles(repository, whole) : [];
+  if (damaged.length === 0) return { job: whole, damage: null };
+  const job = await makeJob(repository, at, { ...whole, mode: 'changed' });
+  const damage = damagedError(job, damaged);
+  if (job.number === job.before || !isFreeOf(job, damaged)) throw damage;
+  return { job, damage };
 }
 
 /**
