@@ -6,13 +6,12 @@ import type { IdentityChange } from '../indexes/identity.ts';
 export async function recordHeld(
   database: Queryable,
   { queue, product }: { queue: string; product: string },
-  refused: readonly IdentityChange[],
+  changes: readonly Pick<IdentityChange, 'field' | 'from' | 'to' | 'effect'>[],
 ): Promise<void> {
-  if (refused.length === 0) {
+  if (changes.length === 0) {
     await database.query('delete from held_identities where queue = $1 and product = $2', [queue, product]);
     return;
   }
-  const changes = refused.map(({ field, from, to, effect }) => ({ field, from, to, effect }));
   await database.query(
     `insert into held_identities as h (queue, product, changes) values ($1, $2, $3)
      on conflict (queue, product) do update set changes = excluded.changes, since = now()

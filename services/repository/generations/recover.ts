@@ -22,7 +22,8 @@ const AHEAD_MS = 2 * 60_000;
 /**
  * Brings (queue, product) to a whole state: forgets generations that were never staged, finishes a
  * switch that was cut off, lets go of old snapshots, and publishes when there is no generation yet, its folder
- * is lost, the configuration changed, its Valid-Until is half over or its Date still to come. The caller holds the `publish` lock.
+ * is lost, the configuration changed, its Valid-Until is half over or its Date still to come. The caller holds the
+ * `publish` lock.
  */
 export async function recover(repository: Repository, lock: QueueLock): Promise<void> {
   const places = placesOf(repository.home, lock.queue, lock.product);
@@ -69,9 +70,9 @@ async function tellRefused(
   refused: IdentityChange[],
 ): Promise<void> {
   repository.metrics.identityRefused.set({ queue, product }, refused.length);
-  await recordHeld(client, { queue, product }, refused);
-  if (refused.length === 0) return;
   const changes = refused.map(({ field, from, to, effect }) => ({ field, from, to, effect }));
+  await recordHeld(client, { queue, product }, changes);
+  if (changes.length === 0) return;
   repository.log.error(
     { queue, product, changes, hint: `autobuilder identity accept ${queue} --product ${product}` },
     'the configuration changes what clients know the archive by: not published',
