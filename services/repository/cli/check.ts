@@ -10,7 +10,7 @@ import { withRepository } from './context.ts';
 const PROGRESS_MS = 2_000;
 const MIB = 1024 * 1024;
 const BLOCKED =
-  'not asked for: a sync by content sends nothing while the pool has files that were not published; see above, then again';
+  'not asked for: a sync by content mends nothing while the pool has files that were not published; see above, then again';
 
 interface Options {
   quick?: boolean;

@@ -175,7 +175,7 @@ export interface Finding {
   /** Where an intact copy is or might be. */
   copies: string[];
   /**
-   * null: no repair was asked for, or none can be done. `asked`: rqp does it. `blocked`: it would, and sends nothing
+   * null: no repair was asked for, or none can be done. `asked`: rqp does it. `blocked`: it would, and mends nothing
    * while the pool of staging holds a file that was not published.
    */
   outcome: 'repaired' | 'asked' | 'failed' | 'blocked' | null;

@@ -123,8 +123,8 @@ async function publishAnew(look: Look, lock: QueueLock, { subject }: Finding): P
 
 /**
  * What rqp does then is seen at the next check, and in `autobuilder sync status`. To compare by content it reads
- * the pool first, stops at a file that was not published, and brings no news meanwhile: so that is not asked for
- * while there is one.
+ * the pool first, and while there is a file that was not published it sends what is new and mends nothing, again and
+ * again: so that is not asked for until then.
  */
 async function ask(look: Look, target: string | undefined, verify: boolean): Promise<Outcome> {
   if (verify && look.found.some(({ code, outcome }) => UNSENDABLE.has(code) && outcome === null))
